@@ -1,0 +1,1 @@
+"""Training loops of other frameworks, each through its own interface; these files run in the peers' environment."""

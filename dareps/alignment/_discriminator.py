@@ -1,0 +1,72 @@
+"""The domain discriminator behind gradient reversal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dareps.alignment._modules import AlignmentModule
+from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.precision import wide
+from dareps.maths.reversal import reverse
+from dareps.types import Shapes, Step, View
+
+
+class ZeroLinear(nn.Linear):
+    """A linear layer that starts, and is reset, at 0."""
+
+    def reset_parameters(self) -> None:
+        """Set weight and bias to 0."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+
+def discriminator(features: int, hidden: Iterable[int], outputs: int) -> nn.Sequential:
+    """A ReLU network (n, features) -> (n, outputs) whose last layer starts at 0."""
+    widths = [features, *hidden]
+    layers = [layer for width in pairwise(widths) for layer in (nn.Linear(*width), nn.ReLU())]
+    return nn.Sequential(*layers, ZeroLinear(widths[-1], outputs))
+
+
+class DomainAdversary(AlignmentModule):
+    """Mean over domains of the discriminator's mean logistic loss on reversed features.
+
+    Args:
+        settings: The alignment that built this module.
+        shapes: Number of features and the domains, one class each.
+        hidden: Widths of the hidden layers.
+    """
+
+    def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int]) -> None:
+        super().__init__(settings)
+        self.domains = shapes.domains
+        outputs = 1 if len(self.domains) == 2 else len(self.domains)
+        self.discriminator = discriminator(shapes.features, hidden, outputs)
+
+    def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
+        """The unweighted value, 0-d; `strength` multiplies the reversed gradient alone."""
+        ordered = sorted(views, key=lambda view: self.domains.index(view.domain))
+        rows = [getattr(view, self.settings.reads) for view in ordered]
+        logits = self.discriminator(reverse(torch.cat(rows), strength))
+        sizes = [sum(len(view.shared) for view in ordered if view.domain == domain) for domain in self.domains]
+        return domain_loss(logits, sizes)
+
+
+def domain_loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Mean over domains of the mean logistic loss, 0-d; rows of `logits` stand in order of domains.
+
+    Args:
+        logits: (n, 1) for two domains, the log-odds of the first, else (n, domains).
+        sizes: Rows of each domain; domains without rows are left out of the mean.
+    """
+    parts = torch.split(wide(logits), list(sizes))
+    if logits.shape[1] == 1:
+        terms = [functional.softplus(-parts[0]), functional.softplus(parts[1])]
+    else:
+        terms = [-part.log_softmax(1)[:, label] for label, part in enumerate(parts)]
+    present = [term.mean() for term in terms if len(term)]
+    return torch.stack(present).mean()

@@ -1,0 +1,51 @@
+"""What an alignment is set to: its laws as flags, its weight and schedule, and which domains it pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from dareps.errors import ContractError
+from dareps.plugin import Plugin
+from dareps.schedules import Constant, Schedule
+from dareps.types import Interval
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CLAIMS: Final = ("symmetric", "nonnegative", "zero_on_identical", "translation", "rotation", "scale")
+"""The laws that a loss may claim beyond the universal ones."""
+
+
+class AlignmentSettings(Plugin, abstract=True):
+    """The part of `Alignment` that built modules read; they cannot know how they are built.
+
+    The class flags are the laws that the loss claims beyond the universal ones.
+    """
+
+    reads: ClassVar[Literal["shared", "logits", "both"]] = "shared"
+    reverses: ClassVar[bool] = False
+    """True when the weight acts through gradient reversal inside the module and not as a factor on its value."""
+    symmetric: ClassVar[bool] = False
+    nonnegative: ClassVar[bool] = False
+    zero_on_identical: ClassVar[bool] = False
+    translation: ClassVar[bool] = False
+    rotation: ClassVar[bool] = False
+    scale: ClassVar[float | None] = None
+    """k when L(c x, c y) = c^k L(x, y) for c > 0."""
+    domain: ClassVar[Interval] = Interval(-100.0, 100.0)
+
+    weight: float = Field(1.0, ge=0)
+    schedule: Schedule = Constant()
+    pairs: Literal["all", "pooled"] = "all"
+
+    def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+        """The loss between source (n, d) and target (m, d), 0-d; neither weight nor schedule is applied."""
+        what = "it has parameters or state and was called unbuilt"
+        raise ContractError(f"alignment {type(self).name}", what, fix="Call .build(shapes) and use the module.")
+
+    def claims(self) -> Mapping[str, bool | float | None]:
+        """The laws that these settings claim: the class flags, unless a setting takes one of them away."""
+        return {claim: getattr(self, claim) for claim in CLAIMS}

@@ -1,0 +1,205 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dareps import __version__
+from dareps.commands._output import guarded, say
+
+HELP = """Domain adaptation and shared representations: methods as recipes over one training loop.
+
+Start with 'dareps list', 'dareps train dann' or 'dareps bench quick'."""
+
+
+class Guarded(TyperGroup):
+    """Commands whose errors are one line each."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error becomes its message and exit code."""
+        with guarded():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Settings to change; values are YAML.")]
+Files = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with parts of your own.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
+Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N.")]
+
+
+def main() -> None:
+    """Entry point of `dareps` and `python -m dareps`."""
+    app(prog_name="dareps")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"dareps {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+_root.__doc__ = HELP
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a YAML file.")],
+    overrides: Overrides = None,
+    split: Annotated[str, typer.Option(metavar="DATA/SOURCE:TARGET", help="Several domains: a+b:c.")] = "digits8/fonts:scans",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of initialisation, noise, order and rows.")] = 0,
+    out: Out = Path("runs"),
+    device: Device = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the bound configuration and its key only.")] = False,
+    plugin: Files = None,
+) -> None:
+    """Train one recipe on one split with one seed."""
+    from dareps.commands import train as command
+    from dareps.commands.catalogue import load_files
+    from dareps.recipe.bind import bind_run
+    from dareps.recipe.overrides import parse_override
+
+    changes = [parse_override(text) for text in overrides or ()]
+    run = bind_run(recipe, split, seed, changes, plugins=load_files(plugin or ()))
+    if dry_run:
+        command.dry_run(run)
+        return
+    raise typer.Exit(command.train(run, out, device))
+
+
+@app.command()
+def bench(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
+    overrides: Overrides = None,
+    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")] = None,
+    out: Out = Path("runs"),
+    recipes: Annotated[str, typer.Option(metavar="A,B", help="These only; others may be added.")] = "",
+    splits: Annotated[str, typer.Option(metavar="S,T", help="These instead of the suite's.")] = "",
+    device: Device = "auto",
+    full: Annotated[bool, typer.Option("--full", help="The paper-sized variant.")] = False,
+    plugin: Files = None,
+) -> None:
+    """Compare recipes on splits over seeds, and write the report."""
+    from dareps.commands.bench import Wanted
+    from dareps.commands.bench import bench as command
+    from dareps.commands.catalogue import load_files
+    from dareps.recipe.overrides import parse_override
+    from dareps.suite.expand import read_suite
+
+    files = tuple(load_files(plugin or ()))
+    title, settings = read_suite(suite, full)
+    changes = tuple(parse_override(text) for text in overrides or ())
+    wanted = Wanted(title, settings, out, seeds, _names(recipes), _names(splits), changes, files, workers, device)
+    raise typer.Exit(command(wanted))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that train or bench wrote, such as runs/quick.")],
+    selection: Annotated[
+        str, typer.Option(metavar="RULE", help="Whose checkpoints make the headline figures.")
+    ] = "information_maximisation",
+) -> None:
+    """Write runs.csv, leaderboard.csv, report.md and report.html anew."""
+    from dareps.commands.bench import report as command
+
+    raise typer.Exit(command(folder, selection))
+
+
+@app.command("list")
+def list_(
+    family: Annotated[str | None, typer.Argument(metavar="FAMILY", help="recipes, suites, alignment, data, ...")] = None,
+    plugin: Files = None,
+) -> None:
+    """List recipes, suites and parts."""
+    from dareps.commands.catalogue import listing, load_files
+
+    load_files(plugin or ())
+    for line in listing(family):
+        say(line)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe, suite or part; FAMILY/NAME where two share one.")],
+    plugin: Files = None,
+) -> None:
+    """Show settings with defaults, formula and paper."""
+    from dareps.commands.catalogue import load_files, showing
+
+    for line in showing(name, load_files(plugin or ())):
+        say(line)
+
+
+@app.command()
+def doctor(out: Out = Path("runs")) -> None:
+    """Look at versions, devices, data and rights; exit 1 with the fix for each fault."""
+    from dareps.commands.doctor import doctor as command
+
+    raise typer.Exit(command(out))
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A model folder that train printed.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .npy, .npz, .csv, .svmlight, .libsvm or .txt.")],
+    out: Annotated[Path | None, typer.Option(metavar="CSV", help="Where predictions go.  [default: printed]")] = None,
+    device: Device = "auto",
+) -> None:
+    """Predict the class of every row of a file."""
+    from dareps.commands.predict import predict as command
+
+    command(run, file, out, device)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List datasets: what is here, origin and licence."""
+    from dareps.commands.data import listed
+
+    for line in listed():
+        say(line)
+
+
+@data_app.command("get")
+def data_get(name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset.")]) -> None:
+    """Download a dataset, or what is missing of it."""
+    from dareps.commands.data import fetched
+
+    for line in fetched(name):
+        say(line)
+
+
+@data_app.command("check")
+def data_check(name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset.")]) -> None:
+    """Read a dataset whole and check every file and label."""
+    from dareps.commands.data import checked
+
+    for line in checked(name):
+        say(line)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,1 @@
+"""What the commands of `dareps.cli` do, one file each."""

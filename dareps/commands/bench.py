@@ -1,0 +1,199 @@
+"""`dareps bench` and `dareps report`: a suite from start to report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dareps.commands._bars import SuiteBar, bar
+from dareps.commands._output import console, duration, note, say, warn
+from dareps.commands.train import STOPPED, one_thread, stopping
+from dareps.errors import ConfigError, DataError, StoreError
+from dareps.recipe.settings import Run
+from dareps.suite.expand import Suite, expand
+
+if TYPE_CHECKING:
+    from dareps.engine.outcome import Outcome
+    from dareps.suite.store import Store
+    from dareps.tracking import Tracker
+
+SIGNS_OF_CUDA = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+SAVED = frozenset({0})
+"""Seeds whose models a suite keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A suite as the command line changes it.
+
+    Attributes:
+        title: The suite's name, and that of its output folder.
+        recipes: Names to keep, or to add.
+        workers: None for as many as there are cores.
+    """
+
+    title: str
+    suite: Suite
+    out: Path
+    seeds: int | None = None
+    recipes: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, Any], ...] = ()
+    plugins: tuple[str, ...] = ()
+    workers: int | None = None
+    device: str = "auto"
+
+    def runs(self) -> list[Run]:
+        """The runs asked for."""
+        return expand(self.suite, self.seeds, self.recipes, self.splits, self.overrides, self.plugins)
+
+    def whole(self) -> list[Run]:
+        """All runs of the suite under the same settings."""
+        seeds = max(self.seeds or 0, self.suite.seeds)
+        return expand(self.suite, seeds, (), (), self.overrides, self.plugins)
+
+
+def bench(wanted: Wanted) -> int:
+    """Carry out what is missing of a suite and report on all of it; returns the exit code."""
+    from dareps.suite.bench import keys_of
+    from dareps.suite.store import Store
+    from dareps.tracking import make_tracker
+
+    clock = time.monotonic()
+    one_thread()
+    runs, cuda = wanted.runs(), uses_cuda(wanted.device)
+    _check_headline(wanted.suite.headline, runs)
+    keys = keys_of(runs)
+    store = Store(wanted.out / wanted.title)
+    with store.exclusive():
+        store.mark_expected({*keys, *_finished_elsewhere(store, wanted)})
+        tracker = make_tracker(store.folder)
+        try:
+            stopped, failures = _carried_out(wanted, runs, store, tracker, cuda)
+            ready = publish(store.folder, wanted.title, wanted.suite.headline)
+            if ready and not stopped:
+                tracker.suite(_info(wanted), store.folder / "leaderboard.csv", store.folder / "report.html")
+        finally:
+            for text in tracker.close():
+                warn(text)
+    say(f"{duration(time.monotonic() - clock)} in all")
+    for text in failures:
+        note(f"failed: {text}")
+    if stopped:
+        note("Stopped. The same command continues where it left off.")
+        return STOPPED
+    return 1 if failures else 0
+
+
+def report(folder: Path, selection: str) -> int:
+    """Write the exports and the report of an output folder anew, and print its leaderboard."""
+    from dareps.suite.store import Store
+
+    if not folder.is_dir():
+        raise StoreError(str(folder), "there is no such folder", fix="Name a folder that dareps bench or train wrote.")
+    Store(folder, create=False)
+    publish(folder, folder.resolve().name, selection)
+    return 0
+
+
+def publish(folder: Path, title: str, selection: str) -> bool:
+    """Write report and exports, print the leaderboard and what was chosen; False when no run has finished."""
+    from dareps.report import console_leaderboard, write_report
+    from dareps.suite.store import Store
+
+    page = write_report(folder, title=title, selection=selection)
+    outcomes = Store(folder, create=False).outcomes(details=False)
+    console().print(console_leaderboard(folder, selection=selection))
+    for line in chosen(outcomes, selection):
+        say(line)
+    say(f"Report: {page}")
+    return any(outcome.status == "ok" for outcome in outcomes)
+
+
+def chosen(outcomes: Sequence[Outcome], selection: str) -> list[str]:
+    """Which recipe the label-free rule prefers on each dataset, and on how many runs."""
+    from collections import Counter
+
+    from dareps.suite._results import results
+    from dareps.suite.statistics import best_recipe, comparable
+
+    if not comparable(selection):
+        return []
+    best = best_recipe(results(outcomes), selection)
+    lines = []
+    for dataset in sorted({place[0] for place in best}):
+        counts = Counter(result.recipe for place, result in best.items() if place[0] == dataset)
+        total = sum(counts.values())
+        names = ", ".join(f"{name} ({count} of {total})" for name, count in counts.most_common())
+        lines.append(f"Chosen on {dataset} by {selection}, without target labels: {names}")
+    return lines
+
+
+def uses_cuda(device: str) -> bool:
+    """Whether a device's name means CUDA here; torch is only asked where there is a sign of it.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    if device == "cpu" or (device == "auto" and not any(Path(sign).exists() for sign in SIGNS_OF_CUDA)):
+        return False
+    from dareps.engine.execute import device_of
+
+    return device_of(device).type == "cuda"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _carried_out(
+    wanted: Wanted, runs: Sequence[Run], store: Store, tracker: Tracker, cuda: bool
+) -> tuple[bool, list[str]]:
+    """Whether the user stopped it, and which runs failed."""
+    from dareps.suite.bench import Bench
+
+    stack = runs[0].engine.stack
+    workers = wanted.workers or (1 if cuda else cores())
+    with stopping("stopping; runs in progress leave a checkpoint") as stop, bar("") as bars:
+        own = Bench(store, tracker, wanted.title, workers, wanted.device, SAVED, stop=stop)
+        todo = len(own.unfinished(runs))
+        if len(runs) > todo:
+            note(f"{len(runs) - todo} of {len(runs)} runs are finished already.")
+        watcher = SuiteBar(bars, bars.add_task(wanted.title, total=max(todo, 1), text=""), todo)
+        own.notify = watcher
+        own.run(runs, cuda if stack is None else stack)
+    return stop.asked, watcher.failures
+
+
+def _finished_elsewhere(store: Store, wanted: Wanted) -> set[str]:
+    """Finished runs of the suite beyond those asked for: a command for a part must not make the rest stale."""
+    from dareps.suite.bench import keys_of
+
+    done, found = store.finished(), set[str]()
+    if done and (wanted.recipes or wanted.splits or wanted.seeds):
+        for _, group in groupby(wanted.whole(), key=lambda run: (run.data, run.source, run.target)):
+            with suppress(DataError):  # Data of a split that is not asked for may be missing.
+                found |= done.intersection(keys_of(list(group)))
+    return found
+
+
+def _check_headline(headline: str, runs: Sequence[Run]) -> None:
+    rules = {type(rule).name for rule in runs[0].engine.selection}
+    if headline not in rules:
+        from dareps.plugin import suggestion
+
+        raise ConfigError("suite headline", "no selected rule has this name", headline, suggestion(headline, rules))
+
+
+def _info(wanted: Wanted) -> Any:
+    from dareps.tracking import RunInfo
+
+    config = {**wanted.suite.model_dump(), "overrides": dict(wanted.overrides)}
+    return RunInfo(f"suite-{wanted.title}", wanted.title, wanted.title, "suite", (), config)

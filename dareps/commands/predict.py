@@ -1,0 +1,155 @@
+"""`dareps predict`: rows of a file through a saved model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dareps.commands._output import say, warn
+from dareps.commands._records import read_record
+from dareps.errors import DataError, StoreError
+from dareps.suite.warned import warnings_told
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dareps.engine.predict import Model
+
+SPARSE: Final = (".svmlight", ".libsvm", ".txt")
+KINDS: Final = (".npy", ".npz", ".csv", *SPARSE)
+KEY: Final = "x"
+
+
+def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
+    """Write a CSV line per row: its number, class and confidence.
+
+    Raises:
+        CheckpointError: There is no model, or it is damaged.
+        DataError: The file cannot be read, or its rows do not fit the model.
+        StoreError: The output cannot be written.
+    """
+    _check_file(file)
+    from dareps.engine.execute import device_of
+    from dareps.engine.predict import MODEL, load
+
+    with warnings_told(warn):
+        model = load(run, str(device_of(device)))
+    shape = tuple(read_record(run / MODEL if run.is_dir() else run).get("shape", ()))
+    rows = read_rows(file, math.prod(shape))
+    table = _table(model, _probabilities(model, rows, shape, text=file.suffix not in (".npy", ".npz")))
+    if out is None:
+        say(table.rstrip("\n"))
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(table, encoding="utf-8")
+    except OSError as error:
+        what = f"cannot be written ({error.strerror})"
+        raise StoreError(str(out), what, fix="Choose another file for --out.") from None
+
+
+def read_rows(file: Path, width: int) -> np.ndarray:
+    """Rows (n, *shape) of a file, by its ending; sparse rows get `width` columns.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    import zipfile
+
+    try:
+        if file.suffix == ".csv":
+            return _csv_rows(file)
+        return _sparse_rows(file, width) if file.suffix in SPARSE else _numpy_rows(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(str(file), f"cannot be read ({reason})", fix=f"Give a whole {file.suffix} file.") from None
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(str(file), "there is no such file", fix="Give a file of rows.")
+    if file.suffix not in KINDS:
+        raise DataError(str(file), "not a kind of file that is read here", file.suffix, f"Give {', '.join(KINDS)}.")
+
+
+def _numpy_rows(file: Path) -> np.ndarray:
+    import numpy as np
+
+    found = np.load(file, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return found
+    with found:
+        names = list(found)
+        if KEY not in names and len(names) != 1:
+            raise DataError(str(file), f"several arrays, none called {KEY!r}", names, f"Name the rows {KEY!r}.")
+        array: np.ndarray = found[KEY if KEY in names else names[0]]
+    return array
+
+
+def _csv_rows(file: Path) -> np.ndarray:
+    import numpy as np
+
+    text = file.read_text(encoding="utf-8-sig")
+    first = next(csv.reader(io.StringIO(text)), [])
+    if not text.strip():
+        raise DataError(str(file), "the file is empty", fix="Give a line of numbers per row.")
+    header = 1 - _numeric(first)
+    array: np.ndarray = np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2, skiprows=header)
+    return array
+
+
+def _numeric(cells: list[str]) -> bool:
+    try:
+        return bool([float(cell) for cell in cells])
+    except ValueError:
+        return False
+
+
+def _sparse_rows(file: Path, width: int) -> np.ndarray:
+    import numpy as np
+    from sklearn.datasets import load_svmlight_file
+
+    # The datasets here count columns from 0, which a file without column 0 does not show.
+    rows = load_svmlight_file(str(file), zero_based=True, dtype=np.float32)[0]
+    if rows.shape[1] > width:
+        what = f"a column beyond the model's {width}"
+        raise DataError(str(file), what, rows.shape[1] - 1, "Number columns from 0, as the training data does.")
+    rows.resize(rows.shape[0], width)
+    array: np.ndarray = rows.toarray()
+    return array
+
+
+def _probabilities(model: Model, rows: np.ndarray, shape: tuple[int, ...], *, text: bool) -> np.ndarray:
+    """Class probabilities of the first reading of the rows that fits the model."""
+    first: DataError | None = None
+    for reading in _readings(rows, shape, text=text):
+        try:
+            return model.predict_proba(reading)
+        except DataError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _readings(rows: np.ndarray, shape: tuple[int, ...], *, text: bool) -> Iterator[np.ndarray]:
+    """The rows as they are, then unfolded to the shape of an input, then as pixels, which texts cannot tell."""
+    yield rows
+    folded = [known for known in (shape, (1, *shape[1:])) if math.prod(known) == math.prod(rows.shape[1:])]
+    for known in folded:
+        yield rows.reshape(len(rows), *known)
+    if text and len(rows) and 1 < rows.max() <= 255 and rows.min() >= 0 and not (rows % 1).any():
+        for known in folded:
+            yield rows.reshape(len(rows), *known).astype("uint8")
+
+
+def _table(model: Model, probabilities: np.ndarray) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("row", "class", "confidence"))
+    for row, (label, value) in enumerate(zip(probabilities.argmax(1), probabilities.max(1), strict=True)):
+        writer.writerow((row, model.classes[label], f"{value:.6f}"))
+    return text.getvalue()

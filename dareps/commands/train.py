@@ -1,0 +1,212 @@
+"""`dareps train`: one recipe on one split with one seed, in this process."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from dareps.commands._bars import RunBar, bar
+from dareps.commands._output import console, duration, note, say, warn
+from dareps.commands._records import read_record
+from dareps.engine.identity import checkpoint_path
+from dareps.errors import DataError
+from dareps.recipe.bind import dump_run
+from dareps.recipe.settings import Run
+from dareps.recipe.yaml_io import dump
+from dareps.suite.warned import warnings_told
+from dareps.transfer import Train
+
+if TYPE_CHECKING:
+    from dareps.engine.outcome import Outcome
+    from dareps.suite.store import Store
+
+GROUP = "train"
+STOPPED = 130
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def dry_run(run: Run) -> None:
+    """Print the bound configuration and its key."""
+    from dareps.suite.bench import keys_of
+
+    say(dump(dump_run(run)).rstrip())
+    try:
+        say(f"# key: {keys_of([run])[0]}")
+    except DataError as error:
+        say(f"# key: not known without the data. {error}")
+
+
+def train(run: Run, out: Path, device: str) -> int:
+    """Train, or show the finished run of the same key; returns the exit code."""
+    from dareps.suite.bench import keys_of
+    from dareps.suite.store import Store
+
+    one_thread()
+    key = keys_of([run])[0]
+    store = Store(out / GROUP)
+    with store.exclusive():
+        known = _stored(store, key)
+        if known is not None:
+            say("This run is finished already; nothing was trained.")
+            show(known, store.folder)
+            return 0
+        _tell_of_relatives(store, run)
+        _tell_of_checkpoint(run, checkpoint_path(store.folder, [key]))
+        return _trained(run, key, store, device)
+
+
+def show(outcome: Outcome, folder: Path) -> None:
+    """Print what a run came to."""
+    from rich.table import Table
+
+    own = outcome.identity
+    title = f"{own.recipe} on {own.dataset}/{own.source}:{own.target}, seed {own.seed}"
+    table = Table(title=f"{title} ({duration(outcome.seconds)})", title_justify="left")
+    for name in ("selection", "step", "score", "source", "target"):
+        table.add_column(name, justify="left" if name == "selection" else "right")
+    for row in outcome.selected:
+        figures = (f"{row.score:.4f}", f"{row.source_metric:.4f}", f"{row.target_metric:.4f}")
+        table.add_row(row.selection, str(row.step), *figures)
+    console().print(table)
+    if outcome.target_labels:
+        say(f"Training saw {outcome.target_labels} target labels.")
+    for text in outcome.warnings:
+        warn(text)
+    if outcome.folder:
+        model = folder / outcome.folder
+        say(f"Model: {model}")
+        say(f"Use it: dareps predict {shlex.quote(str(model))} FILE")
+
+
+def one_thread() -> None:
+    """Compute on one thread unless the user has set a number; to be called before numpy is imported."""
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+
+
+@dataclass(slots=True)
+class Stop:
+    """Whether the user asked to stop."""
+
+    asked: bool = False
+
+    def __call__(self) -> bool:
+        """True once Ctrl-C was pressed."""
+        return self.asked
+
+
+@contextmanager
+def stopping(text: str) -> Iterator[Stop]:
+    """Ctrl-C or a termination signal asks to stop; a second one ends the process the usual way."""
+    stop, usual = Stop(), {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: FrameType | None) -> None:
+        stop.asked = True
+        signal.signal(number, usual[number])
+        note(text)
+
+    for number in usual:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+def _trained(run: Run, key: str, store: Store, device: str) -> int:
+    from dareps.engine.execute import Surroundings, device_of, execute
+    from dareps.engine.loop import Report, Stopped
+    from dareps.suite.bench import info_of, summary_of
+    from dareps.tracking import make_tracker
+
+    place = device_of(device)
+    if place.type == "cpu":
+        _torch_on_one_thread()
+    tracker = make_tracker(store.folder, single=True)
+    last = [0, 0]
+    with stopping("stopping after a checkpoint; Ctrl-C again ends at once") as stop, warnings_told(warn), bar("steps") as bars:
+        progress = RunBar(bars, bars.add_task(run.recipe, total=_total(run) or None, text=""))
+
+        def report(state: Report) -> None:
+            last[:] = state.step, state.total
+            tracker.log(key, state.step, state.values.get(run.seed, {}))
+            progress(state)
+
+        tracker.start(info_of(run, key, GROUP))
+        try:
+            [outcome] = execute([run], Surroundings(store.folder, place, report, stop))
+        except Stopped:
+            note(f"Stopped at step {last[0]} of {last[1]}. The same command continues from there.")
+            return STOPPED
+        else:
+            tracker.finish(key, summary_of(outcome), failed=outcome.status == "failed")
+        finally:
+            for text in tracker.close():
+                warn(text)
+    return _kept(outcome, store)
+
+
+def _kept(outcome: Outcome, store: Store) -> int:
+    store.save(outcome)
+    checkpoint_path(store.folder, [outcome.identity.key]).unlink(missing_ok=True)
+    if outcome.status == "failed":
+        note(f"error: the run failed: {outcome.error}")
+        return 1
+    show(outcome, store.folder)
+    return 0
+
+
+def _torch_on_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _stored(store: Store, key: str) -> Outcome | None:
+    """The finished run of this key, stale in the eyes of tables or not."""
+    if key not in store.finished():
+        return None
+    every = [*store.outcomes(details=False), *store.outcomes(stale=True, details=False)]
+    return next(outcome for outcome in every if outcome.identity.key == key)
+
+
+def _tell_of_relatives(store: Store, run: Run) -> None:
+    """Say so when a finished run differs in its number of steps alone."""
+    mine = dump_run(run)
+    for outcome in [*store.outcomes(), *store.outcomes(stale=True)]:
+        other = outcome.identity.config
+        if outcome.status == "ok" and other != mine and _without_steps(other) == _without_steps(mine):
+            counts = f"{_steps(other)} steps; {_steps(mine)} steps"
+            note(f"A run like this one is finished with {counts} are a new run, trained from the start.")
+            return
+
+
+def _tell_of_checkpoint(run: Run, path: Path) -> None:
+    record = read_record(path) if path.exists() else {}
+    if {"phase", "step"} <= record.keys():
+        note(f"Continuing at step {sum(_lengths(run)[: record['phase']]) + record['step']} of {_total(run)}.")
+
+
+def _lengths(run: Run) -> list[int]:
+    return [phase.steps or 0 for phase in run.method.phases if isinstance(phase, Train)]
+
+
+def _total(run: Run) -> int:
+    return sum(_lengths(run))
+
+
+def _without_steps(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    phases = [{key: item for key, item in phase.items() if key != "steps"} for phase in config["method"]["phases"]]
+    return {**config, "method": {**config["method"], "phases": phases, "plugins": ()}, "engine": config["engine"]}
+
+
+def _steps(config: Mapping[str, Any]) -> int:
+    return sum(phase.get("steps") or 0 for phase in config["method"]["phases"])

@@ -1,0 +1,1 @@
+"""Datasets, input transforms, augmentations, splits with sealed target labels."""

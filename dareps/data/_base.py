@@ -1,0 +1,190 @@
+"""The dataset family: domains with labels for tasks, and what the training code may see of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dareps.errors import ContractError
+from dareps.plugin import Many, Plugin
+from dareps.types import Role, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from dareps.types import NoiseSource
+
+Protocol = Literal["inductive", "paper"]
+
+
+class Augmentation(Plugin, family="augmentation"):
+    """A random change of input rows that keeps their label, drawn from keyed noise on the rows' device."""
+
+    def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
+        """Changed rows, same shape and dtype as x (n, *shape)."""
+        raise ContractError(f"augmentation {type(self).name}", "it has no __call__", fix="Define it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a dataset comes from and under which terms: printed by `data list` and `data check`."""
+
+    source: str
+    licence: str
+    paper: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that a dataset is read from: where it is published, where it lies, how it is known to be whole.
+
+    Attributes:
+        url: The canonical address.
+        path: Its place below a data root; `path` with `.gz` behind it is accepted as well.
+        digest: `sha256:...` or `md5:...` of the download; empty when the publisher gives none.
+        contents: `sha256:...` of the unpacked file at `path`; empty when it is not known.
+        kind: How the download becomes `path`: as it is, gunzipped, or a folder of `members` out of a tar archive.
+        members: The folder inside the archive.
+        count: How many files the folder holds.
+    """
+
+    url: str
+    path: str
+    digest: str = ""
+    contents: str = ""
+    kind: Literal["plain", "gzip", "tar"] = "plain"
+    members: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRows:
+    """Raw rows of one domain as arrays: `x` (n, *shape), `y[task]` (n,); `test` is None without official test rows."""
+
+    x: np.ndarray
+    y: Mapping[str, np.ndarray]
+    test_x: np.ndarray | None = None
+    test_y: Mapping[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An input transform fitted on source and unlabelled target train rows.
+
+    Attributes:
+        state: Arrays that rebuild the transform; saved with the model.
+        apply: (raw x (n, *shape), domain) -> network input float32 or uint8 (n, *shape').
+    """
+
+    state: Mapping[str, np.ndarray]
+    apply: Callable[[np.ndarray, str], np.ndarray]
+
+
+class Dataset(Plugin, family="data"):
+    """Domains with labels for tasks, with the settings of how their rows become network input.
+
+    `defaults` is the recipe patch that fits this dataset (encoder, steps, batch, optimizer, normalisation): recipes
+    leave these open, so that every recipe of a table gets the same.
+    """
+
+    domains: ClassVar[tuple[str, ...]] = ()
+    tasks: ClassVar[tuple[Task, ...]] = ()
+    origin: ClassVar[Origin]
+    files: ClassVar[tuple[RemoteFile, ...]] = ()
+    embedded: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    augment: Many[Augmentation] = ()
+    """Applied to every training stream, in this order; the same for every recipe."""
+    limit: int | None = Field(None, ge=1)
+    """At most this many training rows per domain, by a keyed choice; None means all."""
+
+    def rows(self, domain: str) -> DomainRows:
+        """All rows of a domain, labels included; raises `DataError` when files are missing or broken."""
+        raise ContractError(f"data {type(self).name}", "it has no rows()", fix="Define rows(domain).")
+
+    def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
+        """Fit the input transform on labelled source rows and unlabelled target train rows."""
+        raise ContractError(f"data {type(self).name}", "it has no fit()", fix="Define fit(source, target_x).")
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
+        """The transform that `fit` returned, from its saved state."""
+        raise ContractError(f"data {type(self).name}", "it has no restore()", fix="Define restore(state).")
+
+    def checksum(self, domains: tuple[str, ...]) -> str:
+        """A hex digest of the raw data of these domains; part of every result's key."""
+        raise ContractError(f"data {type(self).name}", "it has no checksum()", fix="Define checksum(domains).")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Transformed rows of one domain without labels: `x` (n, *shape)."""
+
+    domain: str
+    role: Role
+    x: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPart:
+    """Transformed rows of one domain with labels: `x` (n, *shape), `y[task]` (n,)."""
+
+    domain: str
+    role: Role
+    x: np.ndarray
+    y: Mapping[str, np.ndarray]
+
+
+class Sealed:
+    """Target labels that only a scorer opens; training code has no use for this object.
+
+    Args:
+        labels: part name ("train", "validation", "test") -> domain -> task -> (n,).
+    """
+
+    def __init__(self, labels: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -> None:
+        self.__labels = labels
+
+    def open_for_scorer(self, part: str, domain: str) -> Mapping[str, np.ndarray]:
+        """Labels of a target part, for computing a metric and nothing else."""
+        return self.__labels[part][domain]
+
+    def __repr__(self) -> str:
+        return "Sealed(target labels)"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitData:
+    """What one run may see, and the sealed rest. All lists are in the split's order of domains.
+
+    Attributes:
+        source_train: Labelled source rows to train on.
+        source_validation: Labelled source rows for selection.
+        target_train: Unlabelled target rows to train on.
+        target_validation: Unlabelled target rows for validators.
+        target_test: Unlabelled target rows whose predictions are scored.
+        sealed: Labels of the target parts.
+        fitted: The input transform.
+        checksum: Digest of the raw data.
+    """
+
+    tasks: tuple[Task, ...]
+    source_train: tuple[LabelledPart, ...]
+    source_validation: tuple[LabelledPart, ...]
+    target_train: tuple[Part, ...]
+    target_validation: tuple[Part, ...]
+    target_test: tuple[Part, ...]
+    sealed: Sealed
+    fitted: Fitted
+    checksum: str
+
+    def labelled_target(self) -> tuple[LabelledPart, ...]:
+        """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""
+        return tuple(
+            LabelledPart(part.domain, part.role, part.x, self.sealed.open_for_scorer("train", part.domain))
+            for part in self.target_train
+        )

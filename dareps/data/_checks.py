@@ -1,0 +1,74 @@
+"""Raw rows are checked once, where they enter: shapes, finite features, labels inside the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dareps.data._base import Dataset, DomainRows
+from dareps.errors import DataError
+from dareps.types import Task
+
+
+def checked_rows(dataset: Dataset, domain: str) -> DomainRows:
+    """A domain's rows with integer class labels, after all checks.
+
+    Raises:
+        DataError: Rows are missing, not finite, or do not match their labels.
+    """
+    rows, where = dataset.rows(domain), f"data {dataset.name}/{domain}"
+    y = check_labelled(where, dataset.tasks, rows.x, rows.y)
+    if rows.test_x is None or rows.test_y is None:
+        return DomainRows(rows.x, y)
+    test_y = check_labelled(f"{where} test", dataset.tasks, rows.test_x, rows.test_y)
+    if rows.test_x.shape[1:] != rows.x.shape[1:]:
+        shapes = (rows.x.shape[1:], rows.test_x.shape[1:])
+        raise DataError(where, "train and test rows have different shapes", shapes, "Give all rows one shape.")
+    return DomainRows(rows.x, y, rows.test_x, test_y)
+
+
+def check_labelled(
+    where: str, tasks: tuple[Task, ...], x: np.ndarray, y: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Check features (n, *shape) against labels of every task; returns the labels, classes as int64."""
+    if x.ndim < 2 or len(x) == 0:
+        raise DataError(where, "expected rows of features (n, ...)", x.shape, "Give at least one row.")
+    check_finite(where, x)
+    return {task.name: _labels(where, task, y, len(x)) for task in tasks}
+
+
+def check_finite(where: str, x: np.ndarray) -> None:
+    """Raise `DataError` with the first row that holds NaN or infinity."""
+    # A sum is finite only if all its terms are, and one sum is cheaper than a mask as large as the data.
+    if x.dtype.kind not in "fc" or np.isfinite(x.sum(dtype=np.float64)):
+        return
+    bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    if bad.any():
+        what = f"{int(bad.sum())} of {len(x)} rows hold NaN or infinite features, the first is row"
+        raise DataError(where, what, int(bad.argmax()), "Remove or impute them.")
+
+
+def check_input(where: str, x: np.ndarray) -> None:
+    """Raise `DataError` unless x is network input: uint8 or finite float32."""
+    if x.dtype not in (np.uint8, np.float32):
+        raise DataError(where, "network input must be float32 or uint8", str(x.dtype), "Convert it in fit().")
+    check_finite(where, x)
+
+
+def _labels(where: str, task: Task, y: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    if task.name not in y:
+        raise DataError(where, "labels of a task are missing", task.name, "Give labels for every task.")
+    labels = np.asarray(y[task.name])
+    if labels.ndim == 0 or len(labels) != n:
+        raise DataError(where, f"expected {n} labels of task {task.name}", labels.shape, "Give one label per row.")
+    if task.kind != "classification":
+        check_finite(f"{where} labels", labels)
+        return labels
+    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
+        raise DataError(where, "class labels must be a list of numbers", labels.shape, "Number classes from 0.")
+    bad = ~((labels >= 0) & (labels < task.size) & (labels % 1 == 0))
+    if bad.any():
+        fix = f"Labels of task {task.name} are whole numbers from 0 to {task.size - 1}."
+        raise DataError(where, "a label lies outside the classes", labels[bad][0].item(), fix)
+    return labels.astype(np.int64)

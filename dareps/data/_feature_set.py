@@ -1,0 +1,44 @@
+"""Settings that all feature sets share: how counts become network input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from dareps.data._base import Dataset, DomainRows, Fitted
+from dareps.data._feature_names import Auto, RowNorm, Transform
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class FeatureSet(Dataset, abstract=True):
+    """Rows of non-negative counts, transformed as a matrix: values, then rows, then columns of a domain.
+
+    With f the count of a feature in a row, `transform` gives f, log(1 + f), 1 if f > 0, or log(1 + f) idf, where
+    idf = log((1 + n) / (1 + df)) + 1 over the n source and unlabelled target train rows, df of which hold it.
+    `row_norm` divides each row by its l1 or l2 norm. `standardise: domain` then subtracts the column mean and divides
+    by the population standard deviation of the row's own domain; columns that are constant there become 0.
+    `auto` chooses by cross-validation of a linear classifier on source train rows alone.
+    """
+
+    transform: Transform | Auto = "auto"
+    row_norm: RowNorm | Auto = "auto"
+    standardise: Literal["none", "domain"] = "none"
+
+    def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
+        """Choose what is `auto`, count document frequencies, measure each domain's columns."""
+        from dareps.data._choice import choose
+        from dareps.data._transforms import fit_features
+
+        labels = {domain: rows.y[self.tasks[0].name] for domain, rows in source.items()}
+        source_x = {domain: rows.x for domain, rows in source.items()}
+        transform, row_norm = choose(self.transform, self.row_norm, source_x, labels)
+        by_domain = self.standardise == "domain"
+        return fit_features(f"data {self.name}", transform, row_norm, {**source_x, **target_x}, by_domain=by_domain)
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
+        """The transform that `fit` returned, from its saved state."""
+        from dareps.data._transforms import restore_features
+
+        return restore_features(f"data {self.name}", state)

@@ -1,0 +1,155 @@
+"""Cutting raw rows into the parts of a split. No cut depends on a target label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from dareps.data._base import (
+    Dataset,
+    DomainRows,
+    Fitted,
+    LabelledPart,
+    Part,
+    Protocol,
+    Sealed,
+    SplitData,
+)
+from dareps.data._checks import check_input, checked_rows
+from dareps.errors import DataError
+from dareps.maths.noise import key_of
+
+VALIDATION = 0.2
+TEST = 0.4
+Labels = Mapping[str, np.ndarray]
+Piece = tuple[np.ndarray, Labels]
+Pieces = dict[str, Piece]
+Either = TypeVar("Either", Part, LabelledPart)
+
+
+def build_split(
+    dataset: Dataset, sources: tuple[str, ...], targets: tuple[str, ...], seed: int, protocol: Protocol
+) -> SplitData:
+    """Read, cut and transform the rows of a split; see `dareps.data.split.make_split`."""
+    source = {domain: _source_pieces(dataset, domain, seed) for domain in sources}
+    target = {domain: _target_pieces(dataset, domain, seed, protocol) for domain in targets}
+    fitted = dataset.fit(
+        {domain: DomainRows(*pieces["train"]) for domain, pieces in source.items()},
+        {domain: pieces["train"][0] for domain, pieces in target.items()},
+    )
+    known = {domain: _transform(fitted, domain, pieces) for domain, pieces in {**source, **target}.items()}
+    _check_shapes(dataset, known)
+    return SplitData(
+        tasks=dataset.tasks,
+        source_train=tuple(LabelledPart(d, "source", known[d]["train"], source[d]["train"][1]) for d in sources),
+        source_validation=tuple(
+            LabelledPart(d, "source", known[d]["validation"], source[d]["validation"][1]) for d in sources
+        ),
+        target_train=tuple(Part(d, "target", known[d]["train"]) for d in targets),
+        target_validation=tuple(Part(d, "target", known[d]["validation"]) for d in targets),
+        target_test=tuple(Part(d, "target", known[d]["test"]) for d in targets),
+        sealed=Sealed(
+            {part: {d: target[d][part][1] for d in targets} for part in ("train", "validation", "test")},
+        ),
+        fitted=fitted,
+        checksum=dataset.checksum((*sources, *targets)),
+    )
+
+
+def keyed_order(n: int, *key: object) -> np.ndarray:
+    """A permutation of n rows as a pure function of the key."""
+    return np.random.Generator(np.random.Philox(key=key_of(*key) % 2**64)).permutation(n)
+
+
+def spread(order: np.ndarray, count: int) -> np.ndarray:
+    """`count` elements at even distances, so that each class of a class-sorted order gives its share."""
+    return order[((np.arange(count) + 0.5) * len(order) / max(count, 1)).astype(np.int64)]
+
+
+def stratified(order: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut 80/20 into (train, validation), by class, with at least one train row of each class.
+
+    Args:
+        order: Keyed permutation of the rows, (n,).
+        classes: Class of each row, (n,).
+    """
+    order = order[np.argsort(classes[order], kind="stable")]
+    first = np.unique(classes[order], return_index=True)[1]
+    free = np.delete(order, first)
+    validation = spread(free, min(len(free), max(1, round(VALIDATION * len(order)))))
+    return np.setdiff1d(order, validation), np.sort(validation)
+
+
+def _source_pieces(dataset: Dataset, domain: str, seed: int) -> Pieces:
+    rows = checked_rows(dataset, domain)
+    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    classes = _classes(dataset, rows)
+    train, validation = stratified(order, classes)
+    if len(validation) == 0:
+        what = "no row is left for source validation, since no class has two rows"
+        raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows.")
+    if dataset.limit is not None and dataset.limit < len(train):
+        ranked = order[np.isin(order, train)]
+        train = np.sort(spread(ranked[np.argsort(classes[ranked], kind="stable")], dataset.limit))
+    return {"train": _take(rows, train), "validation": _take(rows, validation)}
+
+
+def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:
+    """Labels to balance the cut by; one class for all rows where no task has classes."""
+    for task in dataset.tasks:
+        if task.kind == "classification":
+            return rows.y[task.name]
+    return np.zeros(len(rows.x), dtype=np.int64)
+
+
+def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Pieces:
+    rows = checked_rows(dataset, domain)
+    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    if protocol == "paper":
+        return _paper_pieces(rows, order, dataset.limit)
+    held = round(TEST * len(order)) if rows.test_x is None else 0
+    test, rest = order[:held], order[held:]
+    count = max(1, round(VALIDATION * len(rest)))
+    validation, train = rest[:count], rest[count:][: dataset.limit]
+    if len(train) == 0 or (rows.test_x is None and held == 0):
+        what = "there are too few target rows to cut into train, validation and test"
+        raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
+    return {
+        "train": _take(rows, np.sort(train)),
+        "validation": _take(rows, np.sort(validation)),
+        "test": _official_test(rows) or _take(rows, np.sort(test)),
+    }
+
+
+def _paper_pieces(rows: DomainRows, order: np.ndarray, limit: int | None) -> Pieces:
+    everything = (rows.x, rows.y)
+    few = limit is not None and limit < len(order)
+    train = _take(rows, np.sort(order[:limit])) if few else everything
+    return {"train": train, "validation": everything, "test": _official_test(rows) or everything}
+
+
+def _official_test(rows: DomainRows) -> Piece | None:
+    return None if rows.test_x is None or rows.test_y is None else (rows.test_x, rows.test_y)
+
+
+def _take(rows: DomainRows, index: np.ndarray) -> Piece:
+    return rows.x[index], {task: labels[index] for task, labels in rows.y.items()}
+
+
+def _transform(fitted: Fitted, domain: str, pieces: Pieces) -> dict[str, np.ndarray]:
+    """Each part's network input; parts that share their raw rows share the result."""
+    done = {id(x): x for x, _ in pieces.values()}
+    done = {key: fitted.apply(x, domain) for key, x in done.items()}
+    return {part: done[id(x)] for part, (x, _) in pieces.items()}
+
+
+def _check_shapes(dataset: Dataset, known: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    where = f"data {dataset.name}"
+    shapes = {domain: parts["train"].shape[1:] for domain, parts in known.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(where, "the domains' rows have different shapes", shapes, "Give all rows one shape.")
+    for domain, parts in known.items():
+        for part, x in parts.items():
+            check_input(f"{where}/{domain} {part}", x)

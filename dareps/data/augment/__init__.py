@@ -1,0 +1,1 @@
+"""Augmentations: keyed random changes of input rows, one file each."""

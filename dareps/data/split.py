@@ -1,0 +1,88 @@
+"""Splits: source domains, target domains and which rows a run may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dareps.data._base import Dataset, Protocol
+from dareps.errors import ConfigError
+from dareps.plugin import plugins, suggestion
+
+if TYPE_CHECKING:
+    from dareps.data._base import SplitData
+
+FORM = "Write DATA/SOURCE:TARGET, for instance digits8/fonts:scans; several domains are joined by '+'."
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Source and target domains of one dataset, as named in `digits8/fonts:scans`."""
+
+    dataset_name: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_name}/{'+'.join(self.sources)}:{'+'.join(self.targets)}"
+
+
+def parse_split(text: str) -> Split:
+    """Read `DATA/SOURCE:TARGET`, where several domains are joined by `+`.
+
+    Raises:
+        ConfigError: The text is malformed, a name is unknown, or a domain is named twice.
+    """
+    dataset_name, slash, domains = text.strip().partition("/")
+    source, colon, target = domains.partition(":")
+    split = Split(dataset_name, tuple(source.split("+")), tuple(target.split("+")))
+    if not (slash and colon) or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
+        raise ConfigError("split", "not a split", text, FORM)
+    known = plugins(Dataset)
+    if dataset_name not in known:
+        raise ConfigError("split", "no dataset has this name", dataset_name, suggestion(dataset_name, known))
+    check_domains(known[dataset_name], split.sources, split.targets)
+    return split
+
+
+def check_domains(dataset: Dataset | type[Dataset], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    """Raise `ConfigError` unless all domains exist and none is named twice or on both sides."""
+    where = f"split {Split(dataset.name, sources, targets)}"
+    if not (sources and targets):
+        raise ConfigError(where, "a split needs a source and a target", fix=FORM)
+    for domain in (*sources, *targets):
+        if domain not in dataset.domains:
+            raise ConfigError(where, "no domain has this name", domain, suggestion(domain, dataset.domains))
+    for domain in sources:
+        if domain in targets:
+            raise ConfigError(where, "a domain is both source and target", domain, "Choose another target.")
+    for side in (sources, targets):
+        if len(set(side)) < len(side):
+            raise ConfigError(where, "a domain is named twice", "+".join(side), "Name each domain once.")
+
+
+def make_split(
+    dataset: Dataset, sources: tuple[str, ...], targets: tuple[str, ...], seed: int, protocol: Protocol = "inductive"
+) -> SplitData:
+    """The rows that one run may see, chosen by (seed, dataset, domain) alone, and the sealed target labels.
+
+    Source rows are cut 80/20 into train and validation, by class. `inductive` cuts target train rows 80/20 into
+    unlabelled train and validation rows and keeps the official test rows, or a keyed 40 % where a domain has none.
+    `paper` trains and validates on all target train rows and tests on the official test rows, or on all target rows
+    where a domain has none.
+
+    Args:
+        dataset: The dataset with its settings.
+        sources: Names of the source domains.
+        targets: Names of the target domains.
+        seed: The run's seed.
+        protocol: `inductive` or `paper`.
+
+    Raises:
+        ConfigError: A domain is unknown or named twice.
+        DataError: Files are missing, or rows or labels are not usable.
+    """
+    from dareps.data._split import build_split
+
+    check_domains(dataset, sources, targets)
+    return build_split(dataset, sources, targets, seed, protocol)

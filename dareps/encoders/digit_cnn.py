@@ -1,0 +1,53 @@
+"""The small convolutional network of the digit experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, Strict
+
+from dareps.encoders._base import Encoder, Norm, Shape
+from dareps.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dareps.encoders._stages import Stages
+
+
+class DigitCNN(Encoder):
+    """conv5x5 - pool - conv5x5 - pool - dense, after the MNIST network of Ganin et al. (JMLR 2016, figure 4)."""
+
+    name = "digit_cnn"
+    channels: Annotated[tuple[int, int], Strict(False)] = (32, 48)
+    width: int = Field(100, gt=0)
+    kernel: int = Field(5, gt=0)
+    padding: int = Field(0, ge=0)
+    norm: bool = True
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    def build(self, shape: Shape, norm: Norm) -> Stages:
+        """Stages `conv1`, `conv2`, `dense`."""
+        from torch import nn
+
+        from dareps.encoders._stages import Stages, convolution, dense
+
+        flat = self._flat(shape)
+        first, second = self.channels
+        layer = norm if self.norm else None
+        stages = {
+            "conv1": convolution(shape[0], first, self.kernel, self.padding, layer),
+            "conv2": convolution(first, second, self.kernel, self.padding, layer),
+            "dense": nn.Sequential(nn.Flatten(), *dense(flat, self.width, "relu", layer, self.dropout)),
+        }
+        return Stages("encoder digit_cnn", shape, stages)
+
+    def _flat(self, shape: Shape) -> int:
+        """Values per row after both convolutions; refuses inputs that are no images or too small."""
+        if len(shape) != 3:
+            raise ConfigError("encoder digit_cnn", "needs images (channels, height, width)", shape, "Use mlp.")
+        height, width = shape[1:]
+        for _ in self.channels:
+            height, width = ((side + 2 * self.padding - self.kernel + 1) // 2 for side in (height, width))
+        if min(height, width) < 1:
+            fix = f"Set encoder.padding={self.kernel // 2}."
+            raise ConfigError("encoder digit_cnn", "the images are too small for two convolutions", shape, fix)
+        return self.channels[1] * height * width

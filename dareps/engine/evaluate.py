@@ -1,0 +1,172 @@
+"""Evaluation: one shared pass over validation rows for all validators, and the scorer that opens target labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dareps.data._base import LabelledPart, Part, SplitData
+from dareps.maths.domains import DomainNorm
+from dareps.recipe.method import Method
+from dareps.selection._base import Outputs, ValidationView
+from dareps.sharing._modules import Group
+
+CHUNK = 1024
+"""Rows per forward pass."""
+SEEN = 1000
+"""Source train rows that validators see: enough for a density ratio."""
+CALIBRATION = 2048
+"""Rows from which the statistics of a domain that no stream reads are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Figures of predictions against labels."""
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    confusion: list[list[int]]
+
+
+class Evaluator:
+    """The validation rows of one run on the device.
+
+    Args:
+        data: The split; its sealed labels are opened by `oracle_labels` and `score` only.
+        device: Where the method lives.
+        dtype: Floating type of the method.
+    """
+
+    def __init__(self, data: SplitData, device: torch.device, dtype: torch.dtype) -> None:
+        self.data, self.device, self.dtype = data, device, dtype
+        self.task = data.tasks[0].name
+        self.source_labels = np.concatenate([part.y[self.task] for part in data.source_validation])
+
+    def view(self, method: Method, step: int) -> ValidationView:
+        """What label-free validators see of the method at a step."""
+        train = [_first(part, SEEN // len(self.data.source_train)) for part in self.data.source_train]
+        with _evaluating(method):
+            return ValidationView(
+                step=step,
+                source_train=self.outputs(method, train),
+                source=self.outputs(method, self.data.source_validation),
+                source_labels=self.source_labels,
+                target=self.outputs(method, self.data.target_validation),
+            )
+
+    def oracle_labels(self) -> np.ndarray:
+        """Target validation labels, for validators that declare themselves oracles."""
+        return self._sealed("validation", self.data.target_validation)
+
+    def score(self, method: Method) -> tuple[Metrics, np.ndarray]:
+        """Metrics on the sealed target test rows, and the predicted classes (n,)."""
+        with _evaluating(method):
+            predicted = self.outputs(method, self.data.target_test).logits.argmax(axis=1)
+        return metrics_of(self._sealed("test", self.data.target_test), predicted, self.data.tasks[0].size), predicted
+
+    def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> Outputs:
+        """Features and logits of rows, in order, as float64 arrays."""
+        features, logits = [], []
+        for part in parts:
+            for start in range(0, len(part.x), CHUNK):
+                shared, head = self._forward(method, part, start)
+                features.append(shared)
+                logits.append(head)
+        return Outputs(_array(features), _array(logits))
+
+    @torch.no_grad()
+    def calibrate(self, method: Method, unread: Sequence[str]) -> None:
+        """Take the normalisation statistics of domains that no stream reads from their unlabelled train rows."""
+        layers = [layer for layer in method.modules() if isinstance(layer, DomainNorm) and layer.own]
+        every: list[Part | LabelledPart] = [*self.data.source_train, *self.data.target_train]
+        parts = [part for part in every if part.domain in unread]
+        if not layers:
+            return
+        with _evaluating(method):
+            for part in parts:
+                for layer in layers:
+                    layer.calibrating, layer.momentum = True, 1.0
+                self._represent(method, part.domain, part.x[:CALIBRATION])
+                for layer in layers:
+                    layer.calibrating, layer.momentum = False, 0.1
+
+    @torch.no_grad()
+    def _forward(self, method: Method, part: Part | LabelledPart, start: int) -> tuple[Tensor, Tensor]:
+        shared, task = self._represent(method, part.domain, part.x[start : start + CHUNK])
+        return shared, method.heads[self.task](task)
+
+    def _represent(self, method: Method, domain: str, x: np.ndarray) -> tuple[Tensor, Tensor]:
+        rows = network_input(x, self.device, self.dtype)
+        representation = method.represent(rows, [Group(len(rows), domain, (self.task,))])[0][self.task]
+        return representation.shared, representation.task
+
+    def _sealed(self, part: str, rows: Sequence[Part]) -> np.ndarray:
+        opened = [self.data.sealed.open_for_scorer(part, own.domain)[self.task] for own in rows]
+        return np.concatenate(opened)
+
+
+def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Rows as the network reads them: floating, images from 0 to 1."""
+    rows = torch.from_numpy(np.ascontiguousarray(x)).to(device)
+    return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
+
+
+def metrics_of(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Metrics:
+    """Accuracy, balanced accuracy and macro-F1 over the classes that occur, and the confusion matrix."""
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(labels, predicted, labels=range(classes)).astype(np.float64)
+    hits, true, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    occurs = true > 0
+    recall = hits[occurs] / true[occurs]
+    f1 = 2 * hits[occurs] / (true + claimed)[occurs]
+    confusion = [[int(count) for count in row] for row in counts]
+    return Metrics(float(hits.sum() / true.sum()), float(recall.mean()), float(f1.mean()), confusion)
+
+
+def scatter(view: ValidationView, labels: np.ndarray, rows: int = 300) -> dict[str, object]:
+    """First two principal components of the validation features of both domains, rounded, for a plot.
+
+    Args:
+        view: The checkpoint.
+        labels: Source validation labels.
+        rows: At most this many of each side.
+    """
+    source, target = view.source.features[:rows], view.target.features[:rows]
+    points = np.concatenate([source, target])
+    centred = points - points.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:2] if np.isfinite(centred).all() else np.zeros((2, 1))
+    plane = centred @ axes.T if axes.shape[1] == centred.shape[1] else np.zeros((len(points), 2))
+    plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))
+    predicted = view.target.logits[:rows].argmax(axis=1)
+    return {
+        "x": np.round(plane, 4).tolist(),
+        "domain": ["source"] * len(source) + ["target"] * len(target),
+        "label": [int(label) for label in (*labels[:rows], *predicted)],
+    }
+
+
+@contextmanager
+def _evaluating(method: Method) -> Iterator[None]:
+    """Evaluation mode inside, and each module's own mode again afterwards."""
+    modes = [(module, module.training) for module in method.modules()]
+    method.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _first(part: LabelledPart, rows: int) -> LabelledPart:
+    return LabelledPart(part.domain, part.role, part.x[:rows], part.y)
+
+
+def _array(blocks: list[Tensor]) -> np.ndarray:
+    return torch.cat(blocks).double().cpu().numpy()

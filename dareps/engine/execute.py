@@ -1,0 +1,187 @@
+"""Runs from start to outcome: data, training or fitting, scoring, the saved model."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from dareps.data._base import SplitData
+from dareps.data.split import make_split
+from dareps.engine.evaluate import Evaluator, scatter
+from dareps.engine.identity import checkpoint_path, identity_of
+from dareps.engine.ledger import Ledger
+from dareps.engine.loop import DTYPES, Hooks, Report, Stopped, Trainer, build_method
+from dareps.engine.memory import keep_freed_memory
+from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.engine.phases import target_labels
+from dareps.engine.predict import save_model
+from dareps.engine.resume import Checkpointer
+from dareps.engine.shallow import fit_shallow
+from dareps.errors import CheckpointError, ConfigError, DarepsError, StoreError
+from dareps.recipe.bind import run_key
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.transfer import Train
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """Where and for whom runs are executed.
+
+    Attributes:
+        folder: Output folder; checkpoints and models go below it.
+        device: Where to train.
+        report: Called at every flush.
+        stop: Asked at every flush; true ends training after a checkpoint.
+        save: Which seeds' models are kept; None keeps all.
+    """
+
+    folder: Path
+    device: torch.device
+    report: Callable[[Report], None] = field(default=lambda _: None)
+    stop: Callable[[], bool] = field(default=lambda: False)
+    save: frozenset[int] | None = None
+
+
+def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
+    """Carry out runs that differ in their seed only; every one of them gets an outcome.
+
+    Raises:
+        Stopped: The surroundings asked to stop; a checkpoint was left.
+        StoreError: The output folder cannot be written.
+    """
+    keep_freed_memory()
+    identities = [identity_of(run, run_key(run, "unread")) for run in runs]
+    clock = time.monotonic()
+    try:
+        data = [make_split(run.data, run.source, run.target, run.seed, run.protocol) for run in runs]
+        identities = [identity_of(run, run_key(run, own.checksum)) for run, own in zip(runs, data, strict=True)]
+        if runs[0].method.shallow:
+            return [_shallow(*triple, surroundings) for triple in zip(runs, data, identities, strict=True)]
+        return _train(runs, data, identities, surroundings)
+    except (Stopped, StoreError):
+        raise
+    except DarepsError as error:
+        failure = str(error)
+    except Exception as error:  # a part of the recipe broke; the suite goes on
+        failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    seconds = time.monotonic() - clock
+    return [Outcome(own, "failed", seconds=seconds / len(runs), error=failure) for own in identities]
+
+
+def _train(
+    runs: Sequence[Run], data: Sequence[SplitData], identities: Sequence[Identity], surroundings: Surroundings
+) -> list[Outcome]:
+    keys = [own.key for own in identities]
+    keeper = Checkpointer(checkpoint_path(surroundings.folder, keys), keys, runs[0].engine.checkpoint_seconds)
+    hooks = Hooks(surroundings.report, surroundings.stop, keeper.due)
+    stacked = True if runs[0].engine.stack and len(runs) > 1 else None
+    trainer = Trainer(runs, data, surroundings.device, hooks, stacked)
+    try:
+        keeper.resume(trainer)
+    except CheckpointError as error:
+        warnings.warn(f"{error} The run starts afresh.", stacklevel=2)
+        trainer = Trainer(runs, data, surroundings.device, hooks, stacked)
+    try:
+        ledgers = trainer.train()
+    except Stopped:
+        keeper.write(trainer)
+        raise
+    seconds = keeper.elapsed / len(runs)
+    outcomes = []
+    for copy, ledger in enumerate(ledgers):
+        method = trainer.population.single(copy)
+        outcomes.append(_outcome(runs[copy], data[copy], identities[copy], ledger, method, seconds, surroundings))
+    return outcomes
+
+
+def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surroundings) -> Outcome:
+    clock = time.monotonic()
+    method = build_method(run, data).to(device=surroundings.device, dtype=DTYPES[run.engine.precision])
+    ledger = Ledger()
+    fit_shallow(run, data, method)
+    evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision])
+    view = evaluator.view(method, 0)
+    weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
+    ledger.judge(view, run.engine.selection, evaluator.oracle_labels, lambda: weights)
+    surroundings.report(Report(0, 0, {run.seed: ledger.at(0)}))
+    return _outcome(run, data, own, ledger, method, time.monotonic() - clock, surroundings)
+
+
+def _outcome(
+    run: Run,
+    data: SplitData,
+    own: Identity,
+    ledger: Ledger,
+    method: Method,
+    seconds: float,
+    surroundings: Surroundings,
+) -> Outcome:
+    """Score the chosen checkpoints on the sealed test rows, and save the kept one."""
+    phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
+    labels = target_labels(phases, data)
+    if ledger.failure:
+        return Outcome(own, "failed", labels, seconds, ledger.failure, curves=ledger.curves)
+    evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision])
+    scored = {}
+    for step, weights in ledger.snapshots.items():
+        method.load_state_dict(weights)
+        scored[step] = evaluator.score(method)
+    source = dict(ledger.curves["source_accuracy"])
+    selected = tuple(
+        Selected(
+            selection=name,
+            step=best.step,
+            score=best.score,
+            source_metric=source[best.step],
+            target_metric=scored[best.step][0].accuracy,
+            metrics={
+                "balanced_accuracy": scored[best.step][0].balanced_accuracy,
+                "macro_f1": scored[best.step][0].macro_f1,
+            },
+            confusion=scored[best.step][0].confusion,
+        )
+        for name, best in ((type(rule).name, ledger.best[type(rule).name]) for rule in run.engine.selection)
+    )
+    kept = ledger.best[run.engine.keep].step
+    method.load_state_dict(ledger.snapshots[kept])
+    plots = None
+    if run.seed == 0:
+        after = scatter(evaluator.view(method, kept), evaluator.source_labels)
+        plots = {"before": ledger.before or after, "after": after}
+    folder = ""
+    if surroundings.save is None or run.seed in surroundings.save:
+        folder = save_model(surroundings.folder, run, own, data, method, scored[kept][1])
+    return Outcome(
+        own,
+        "ok",
+        labels,
+        seconds,
+        warnings=ledger.warnings(data.tasks[0].size),
+        selected=selected,
+        curves=ledger.curves,
+        scatter=plots,
+        folder=folder,
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """The device called `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigError: There is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError("--device", "no such device", name, "Use auto, cpu, cuda or cuda:0.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device", "this machine has no usable CUDA device", name, "Use cpu or auto.")
+    return device

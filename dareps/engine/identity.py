@@ -1,0 +1,33 @@
+"""Who a run is, and where its checkpoint lies; needs no torch, so that parents of workers stay light."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from dareps.engine.outcome import Identity
+from dareps.recipe.bind import dump_run
+from dareps.recipe.settings import Run
+
+
+def identity_of(run: Run, key: str) -> Identity:
+    """What makes the run the run it is."""
+    tasks = type(run.data).tasks
+    return Identity(
+        key=key,
+        recipe=run.recipe,
+        dataset=type(run.data).name,
+        source="+".join(run.source),
+        target="+".join(run.target),
+        task=tasks[0].name if tasks else "",
+        protocol=run.protocol,
+        seed=run.seed,
+        config=dump_run(run),
+    )
+
+
+def checkpoint_path(folder: Path, keys: Sequence[str]) -> Path:
+    """Where the runs' checkpoint lies while they train together."""
+    name = keys[0] if len(keys) == 1 else hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
+    return folder / "checkpoints" / f"{name}.safetensors"

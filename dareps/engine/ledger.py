@@ -1,0 +1,144 @@
+"""What a run has shown so far: curves, scores, and the weights of the checkpoints that rules would choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from dareps.engine.evaluate import Evaluator, scatter
+from dareps.recipe.method import Method
+from dareps.selection._base import ValidationView, Validator
+
+Weights = dict[str, Tensor]
+SPECTRUM_ROWS, SPECTRUM_WIDTH = 500, 256
+"""Largest matrix whose spectrum is looked at; enough to see a collapse."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The checkpoint that a rule prefers so far."""
+
+    score: float
+    step: int
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The record of one seed's run.
+
+    Attributes:
+        curves: name -> [(step, value), ...].
+        best: rule -> its preferred checkpoint.
+        snapshots: step -> weights, for the steps in `best` only.
+        failure: What broke, or an empty text.
+        before: Scatter of the untrained features.
+    """
+
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    best: dict[str, Best] = field(default_factory=dict)
+    snapshots: dict[int, Weights] = field(default_factory=dict)
+    failure: str = ""
+    before: dict[str, Any] | None = None
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append values at a step to their curves."""
+        for name, value in values.items():
+            self.curves.setdefault(name, []).append((step, value))
+
+    def at(self, step: int) -> dict[str, float]:
+        """The newest value of every curve that has one at this step."""
+        return {name: curve[-1][1] for name, curve in self.curves.items() if curve[-1][0] == step}
+
+    def judge(
+        self,
+        view: ValidationView,
+        rules: tuple[Validator, ...],
+        oracle_labels: Callable[[], np.ndarray],
+        weights: Callable[[], Weights],
+    ) -> None:
+        """Let every rule score a checkpoint, and keep the weights if one prefers it; ties go to the later step."""
+        opened = ValidationView(
+            view.step, view.source_train, view.source, view.source_labels, view.target, oracle_labels()
+        )
+        scores = {type(rule).name: rule(opened if rule.oracle else view) for rule in rules}
+        self.log(view.step, {f"score.{name}": score for name, score in scores.items()})
+        self.log(view.step, _diagnostics(view))
+        winners = [name for name, score in scores.items() if self._wins(name, score)]
+        for name in winners:
+            self.best[name] = Best(scores[name], view.step)
+        if winners:
+            self.snapshots[view.step] = weights()
+        kept = {best.step for best in self.best.values()}
+        self.snapshots = {step: value for step, value in self.snapshots.items() if step in kept}
+
+    def _wins(self, name: str, score: float) -> bool:
+        best = self.best.get(name)
+        return best is None or (not math.isnan(score) and (score >= best.score or math.isnan(best.score)))
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the snapshots, ready for JSON."""
+        best = {name: [own.score, own.step] for name, own in self.best.items()}
+        return {"curves": self.curves, "best": best, "failure": self.failure, "before": self.before}
+
+    @classmethod
+    def restore(cls, record: Mapping[str, Any], snapshots: dict[int, Weights]) -> Ledger:
+        """The ledger that `record` describes."""
+        curves = {
+            name: [(int(step), float(value)) for step, value in curve] for name, curve in record["curves"].items()
+        }
+        best = {name: Best(float(score), int(step)) for name, (score, step) in record["best"].items()}
+        return cls(curves, best, snapshots, record["failure"], record["before"])
+
+    def look_before(self, evaluator: Evaluator, method: Method) -> None:
+        """Keep the scatter of the features before training."""
+        self.before = scatter(evaluator.view(method, 0), evaluator.source_labels)
+
+    def warnings(self, classes: int) -> tuple[str, ...]:
+        """Signs of collapse at the end of training, a sentence each."""
+        found = []
+        source = [value for _, value in self.curves.get("source_accuracy", ())]
+        rank = [value for _, value in self.curves.get("features.rank", ())]
+        spread = [value for _, value in self.curves.get("features.spread", ())]
+        share = [value for _, value in self.curves.get("target.largest_class", ())]
+        if source and source[-1] < max(max(source) - 0.2, 1.5 / classes):
+            found.append(f"source accuracy was lost: {source[-1]:.3f} at the end, {max(source):.3f} at best")
+        if spread and spread[-1] < 1e-4:
+            found.append(f"features collapsed to a point: relative spread {spread[-1]:.1e}")
+        elif rank and rank[-1] < 1.2 and classes > 2:
+            found.append(f"features collapsed to a line: effective rank {rank[-1]:.2f}")
+        if share and share[-1] > 0.95:
+            found.append(f"{share[-1]:.0%} of the target rows are predicted as one class")
+        return tuple(found)
+
+
+def _diagnostics(view: ValidationView) -> dict[str, float]:
+    """Source accuracy, and how much room the features and predictions still take."""
+    predicted = view.source.logits.argmax(axis=1)
+    counts = np.bincount(view.target.logits.argmax(axis=1), minlength=view.target.logits.shape[1])
+    features = view.target.features
+    spread, rank = _spread(features)
+    return {
+        "source_accuracy": float((predicted == view.source_labels).mean()),
+        "target.largest_class": float(counts.max() / counts.sum()),
+        "features.spread": spread,
+        "features.rank": rank,
+    }
+
+
+def _spread(features: np.ndarray) -> tuple[float, float]:
+    """Variance over mean square of the features, and exp of the entropy of their covariance spectrum."""
+    if not np.isfinite(features).all():
+        return math.nan, math.nan
+    centred = (features - features.mean(axis=0))[:SPECTRUM_ROWS, :SPECTRUM_WIDTH]
+    square = float(np.square(features).mean())
+    spread = float(np.square(centred).mean()) / square if square > 0 else 0.0
+    spectrum = np.square(np.linalg.svd(centred, compute_uv=False))
+    if spectrum.sum() <= 0:
+        return spread, 0.0
+    share = spectrum[spectrum > 0] / spectrum.sum()
+    return spread, float(np.exp(-(share * np.log(share)).sum()))

@@ -1,0 +1,306 @@
+"""The one loop: every recipe, one seed or many, eager or captured, goes through `Trainer.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dareps.data._base import SplitData
+from dareps.engine.capture import Inputs, maybe_capture
+from dareps.engine.evaluate import Evaluator
+from dareps.engine.ledger import Ledger
+from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained
+from dareps.engine.population import Population
+from dareps.engine.refresh import after_step, refresh_due, refresh_points, wants_after_step
+from dareps.engine.rows import Pool
+from dareps.recipe.bind import parts as parts_of
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.transfer import Train
+from dareps.types import SubStep
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a population stands, told at every flush: mean of each part per seed since the last one."""
+
+    step: int
+    total: int
+    values: Mapping[int, Mapping[str, float]]
+
+
+@dataclass(slots=True)
+class Position:
+    """The next step to take: number of the phase, and of the step within it."""
+
+    phase: int = 0
+    step: int = 0
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What the surroundings want from the loop.
+
+    Attributes:
+        report: Called at every flush.
+        stop: Asked at every flush; true ends training after a checkpoint.
+        checkpoint: Called with the trainer when state is worth keeping.
+    """
+
+    report: Callable[[Report], None] = field(default=lambda _: None)
+    stop: Callable[[], bool] = field(default=lambda: False)
+    checkpoint: Callable[[Trainer], None] = field(default=lambda _: None)
+
+
+class Stopped(Exception):
+    """Training was asked to stop and has left a checkpoint."""
+
+
+class Trainer:
+    """Trains S seeds of one recipe on one split.
+
+    Args:
+        runs: Equal runs but for the seed.
+        data: The split as each seed sees it.
+        device: Where to train.
+        hooks: What the surroundings want.
+        stacked: Map over a leading seed dimension even for one seed.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        data: Sequence[SplitData],
+        device: torch.device,
+        hooks: Hooks | None = None,
+        stacked: bool | None = None,
+    ) -> None:
+        self.runs, self.data, self.device = list(runs), list(data), device
+        self.run, self.engine = runs[0], runs[0].engine
+        self.hooks = hooks or Hooks()
+        self.dtype = DTYPES[self.engine.precision]
+        self.population = Population(
+            [build_method(run, own) for run, own in zip(runs, data, strict=True)],
+            [run.seed for run in runs],
+            device,
+            self.dtype,
+            stacked,
+        )
+        self.evaluators = [Evaluator(own, device, self.dtype) for own in data]
+        self.ledgers = [Ledger() for _ in runs]
+        self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
+        self.total = sum(plan.steps for plan in self.plans)
+        self.position, self.optimizer = Position(), None  # type: tuple[Position, Optimizer | None]
+        self.resumed_optimizer: dict[str, Tensor] = {}
+        self._moving: list[nn.Parameter] = []
+
+    def train(self) -> list[Ledger]:
+        """Run all phases from the current position; returns the ledgers, one per seed."""
+        if self.position == Position():
+            for copy, (evaluator, ledger) in enumerate(zip(self.evaluators, self.ledgers, strict=True)):
+                if self.run.seed == 0 or self.runs[copy].seed == 0:
+                    ledger.look_before(evaluator, self.population.single(copy))
+            if self.total == 0:
+                self._evaluate(0)
+        for plan in self.plans[self.position.phase :]:
+            self._phase(plan)
+            self.position = Position(plan.number + 1, 0)
+        return self.ledgers
+
+    def _phase(self, plan: Plan) -> None:
+        self.enter(plan)
+        pool = self.pool(plan)
+        step = self.step_function(plan, pool)
+        while self.position.step < plan.steps and not all(ledger.failure for ledger in self.ledgers):
+            start, stop = self.position.step, self._boundary(plan)
+            self._window(plan, pool, step, start, stop)
+            self.position.step = stop
+            refresh_due(self, plan.offset + stop)
+            if plan.offset + stop in evaluation_steps(self.total, self.engine.evaluations):
+                self._evaluate(plan.offset + stop)
+            self._after_window(plan, stop)
+
+    def enter(self, plan: Plan) -> None:
+        """Set up a phase: what moves, the active alignments, a fresh optimizer."""
+        phase = plan.phase
+        method = self.population.method
+        both = phase.streams.source is not None and phase.streams.target is not None
+        method.active = tuple(range(len(method.align))) if phase.align and both else ()
+        self._moving = trained(self.population, phase.trains, f"phases.{plan.number}.trains")
+        freeze_rest(self.population, self._moving)
+        assert phase.optimizer is not None
+        self.rate = torch.zeros((), device=self.device)
+        capturable = self.device.type == "cuda"
+        self.optimizer = phase.optimizer.build(self._moving, self.rate, capturable)
+        load_optimizer(self.optimizer, self.resumed_optimizer)
+        self.resumed_optimizer = {}
+
+    def pool(self, plan: Plan) -> Pool:
+        """The rows that a phase reads, on the device."""
+        assert plan.phase.batch is not None
+        parts = [stream_parts(plan.phase, own) for own in self.data]
+        seeds = [run.seed for run in self.runs]
+        augment = self.run.data.augment
+        return Pool(seeds, parts, plan.phase.batch, plan.number, self.device, self.dtype, augment)
+
+    def step_function(self, plan: Plan, pool: Pool) -> Callable[[Inputs], dict[str, Tensor]]:
+        """One training step as a function of tensors alone, captured where that is possible."""
+        subs = self.population.method.steps()
+        targets = [self._sub_parameters(sub, plan) for sub in subs]
+        parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
+        assert optimizer is not None
+        follows = wants_after_step(self.population.method)
+
+        def step(inputs: Inputs) -> dict[str, Tensor]:
+            x, y = pool.gather(inputs.index)
+            self.rate.copy_(inputs.rate)
+            values: dict[str, Tensor] = {}
+            for sub, wanted in zip(subs, targets, strict=True):
+                for _ in range(sub.repeat):
+                    optimizer.zero_grad(set_to_none=True)
+                    with self._precision():
+                        total, values = self.population.losses(
+                            pool, x, y, inputs.progress, inputs.total_progress, inputs.step
+                        )
+                    if len(subs) == 1:
+                        total.backward()  # type: ignore[no-untyped-call]
+                    else:
+                        total.backward(inputs=wanted)  # type: ignore[no-untyped-call]
+                    if clip is not None:
+                        self.population.clip(parameters, clip)
+                    optimizer.step()
+            if follows:
+                after_step(self.population, inputs.progress)
+            return {name: value.detach() for name, value in values.items()}
+
+        host = [type(part).name for part in parts_of(self.run.method) if part.host]
+        return maybe_capture(step, self.engine.capture, self.device, host)
+
+    def inputs(self, plan: Plan, pool: Pool, start: int, stop: int) -> Iterator[Inputs]:
+        """The tensors of steps `start` to `stop` of a phase, copied to the device together."""
+        index = pool.block(start, stop - start)
+        if not self.population.stacked:
+            index = index[:, 0]
+        steps = torch.arange(start, stop, device=self.device)
+        rate = rates(plan.phase, steps)
+        progress = steps.to(self.dtype) / max(plan.steps, 1)
+        total_progress = (steps + plan.offset).to(self.dtype) / max(self.total, 1)
+        numbers = steps + plan.offset
+        for row in zip(index, numbers, progress, total_progress, rate, strict=True):
+            yield Inputs(*row)
+
+    def _window(
+        self, plan: Plan, pool: Pool, step: Callable[[Inputs], dict[str, Tensor]], start: int, stop: int
+    ) -> None:
+        """Take the steps between two boundaries, then bring their losses to the host in one copy."""
+        rows = [step(inputs) for inputs in self.inputs(plan, pool, start, stop)]
+        names = list(rows[0])
+        stacked = torch.stack([torch.stack([row[name] for name in names]) for row in rows])
+        values = stacked.detach().double().cpu().numpy().reshape(len(rows), len(names), -1)
+        for copy, ledger in enumerate(self.ledgers):
+            own = values[:, :, copy]
+            ledger.failure = ledger.failure or broken(own, names, plan.offset + start)
+            if not ledger.failure:
+                ledger.log(plan.offset + stop, dict(zip(names, own.mean(axis=0).tolist(), strict=True)))
+
+    def _after_window(self, plan: Plan, stop: int) -> None:
+        step = plan.offset + stop
+        values = {run.seed: ledger.at(step) for run, ledger in zip(self.runs, self.ledgers, strict=True)}
+        self.hooks.report(Report(step, self.total, values))
+        if self.hooks.stop():
+            raise Stopped
+        if plan.offset + stop < self.total:
+            self.hooks.checkpoint(self)
+
+    def _boundary(self, plan: Plan) -> int:
+        """The next step of the phase at which losses are flushed, a checkpoint is judged or the phase ends."""
+        start = self.position.step
+        flush = (start // self.engine.flush + 1) * self.engine.flush
+        points = evaluation_steps(self.total, self.engine.evaluations) | refresh_points(self)
+        inner = [point - plan.offset for point in points if point - plan.offset > start]
+        return min([flush, plan.steps, *inner])
+
+    def _evaluate(self, step: int) -> None:
+        """Let every rule judge the current weights of every seed that still runs."""
+        read = {role for plan in self.plans for role in ("source", "target") if getattr(plan.phase.streams, role)}
+        unread = [name for role in ("source", "target") if role not in read for name in getattr(self.run, role)]
+        for copy, (evaluator, ledger) in enumerate(zip(self.evaluators, self.ledgers, strict=True)):
+            if ledger.failure:
+                continue
+            method = self.population.single(copy)
+            evaluator.calibrate(method, unread)
+            self.population.put_back(copy, method)
+            view = evaluator.view(method, step)
+            ledger.judge(view, self.engine.selection, evaluator.oracle_labels, partial(snapshot, method))
+
+    def _sub_parameters(self, sub: SubStep, plan: Plan) -> list[nn.Parameter]:
+        wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}
+        return [parameter for parameter in self._moving if id(parameter) in wanted]
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.engine.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def build_method(run: Run, data: SplitData) -> Method:
+    """The method of a bound run, initialised by its seed."""
+    shape = tuple(data.source_train[0].x.shape[1:])
+    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed)
+
+
+def evaluation_steps(total: int, count: int) -> set[int]:
+    """Up to `count` evenly spaced steps, the last step among them."""
+    return {max(1, round(total * number / count)) for number in range(1, count + 1)} if total else {0}
+
+
+def broken(values: np.ndarray, names: Sequence[str], start: int) -> str:
+    """The first value that is not finite, as `step N: PART is not finite`, or an empty text."""
+    bad = np.argwhere(~np.isfinite(values))
+    if not len(bad):
+        return ""
+    row, column = bad[0]
+    return f"step {start + int(row) + 1}: {names[column]} is not finite"
+
+
+def snapshot(method: Method) -> dict[str, Tensor]:
+    """Clones of all parameters and buffers."""
+    return {name: value.detach().clone() for name, value in method.state_dict().items()}
+
+
+def optimizer_state(optimizer: Optimizer | None) -> dict[str, Tensor]:
+    """The optimizer's tensors as `INDEX.FIELD`."""
+    if optimizer is None:
+        return {}
+    states = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value
+        for index, own in states.items()
+        for name, value in own.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_state` gave."""
+    if not tensors:
+        return
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, own = name.partition(".")
+        state.setdefault(int(index), {})[own] = value
+    groups = optimizer.state_dict()["param_groups"]
+    rate = optimizer.param_groups[0]["lr"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,81 @@
+"""What a run leaves behind: plain data that crosses process borders and goes into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The checkpoint that one selection rule chose, and its figures.
+
+    Attributes:
+        selection: Name of the rule.
+        step: The chosen checkpoint's step, counted over all phases.
+        score: The rule's score there.
+        source_metric: Accuracy on source validation rows.
+        target_metric: Accuracy on target test rows.
+        metrics: Further figures, always `balanced_accuracy` and `macro_f1` (target test).
+        confusion: Target test counts, row = true class, column = predicted class.
+    """
+
+    selection: str
+    step: int
+    score: float
+    source_metric: float
+    target_metric: float
+    metrics: dict[str, float]
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes a run the run it is.
+
+    Attributes:
+        key: Digest of the bound configuration, the data and the plug-ins' versions.
+        recipe: The recipe's name in tables.
+        source: Source domains joined by `+`; `target` likewise.
+        config: The bound configuration, ready for YAML.
+    """
+
+    key: str
+    recipe: str
+    dataset: str
+    source: str
+    target: str
+    task: str
+    protocol: str
+    seed: int
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run.
+
+    Attributes:
+        target_labels: How many target labels training saw.
+        seconds: Wall time of training and evaluation.
+        error: For a failed run: what broke, where and at which step.
+        warnings: Collapse and the like, a sentence each.
+        selected: One entry per selection rule; empty when the run failed.
+        curves: name -> [(step, value), ...] for losses by part, validator scores and metrics.
+        scatter: 2-d features of target test and source validation rows, before and after training, for the report:
+            {"before": {"x": (n, 2), "domain": [...], "label": [...]}, "after": ...}; None when not asked for.
+        folder: Where the model was saved, relative to the output folder.
+    """
+
+    identity: Identity
+    status: Status
+    target_labels: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    selected: tuple[Selected, ...] = ()
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    scatter: dict[str, Any] | None = None
+    folder: str = ""

@@ -1,0 +1,98 @@
+"""What a phase means for a population: who trains, with which optimizer, at which rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dareps.data._base import LabelledPart, Part, SplitData
+from dareps.engine.population import Population
+from dareps.errors import ConfigError
+from dareps.plugin import suggestion
+from dareps.transfer import Train
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A phase's place in the run: its number, and the steps before it."""
+
+    number: int
+    phase: Train
+    offset: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of this phase."""
+        return self.phase.steps or 0
+
+
+def plans(phases: Sequence[Train]) -> list[Plan]:
+    """The phases with their offsets."""
+    found, offset = [], 0
+    for number, phase in enumerate(phases):
+        found.append(Plan(number, phase, offset))
+        offset += found[-1].steps
+    return found
+
+
+def stream_parts(phase: Train, data: SplitData) -> list[Part | LabelledPart]:
+    """The rows that a phase reads, one entry per stream; labels only where it declares them."""
+    parts: list[Part | LabelledPart] = []
+    if phase.streams.source is not None:
+        parts += data.source_train if phase.streams.source == "labelled" else _bare(data.source_train)
+    if phase.streams.target is not None:
+        parts += data.labelled_target() if phase.streams.target == "labelled" else data.target_train
+    return parts
+
+
+def _bare(parts: Sequence[LabelledPart]) -> list[Part]:
+    return [Part(part.domain, part.role, part.x) for part in parts]
+
+
+def target_labels(phases: Sequence[Train], data: SplitData) -> int:
+    """How many target labels the phases see: the rows of the labelled target stream, counted once."""
+    seen = any(phase.streams.target == "labelled" for phase in phases)
+    return sum(len(part.x) for part in data.target_train) if seen else 0
+
+
+def part_names(population: Population) -> dict[str, list[str]]:
+    """Part of the method -> names of its parameters: `encoder`, `encoder.STAGE`, `heads`, `align`."""
+    parts: dict[str, list[str]] = {"*": list(population.parameters)}
+    for name in population.parameters:
+        head, *rest = name.split(".")
+        parts.setdefault(head, []).append(name)
+        if head == "encoder" and "chain" in rest:
+            parts.setdefault(f"encoder.{rest[rest.index('chain') + 1]}", []).append(name)
+    return parts
+
+
+def trained(population: Population, wanted: Sequence[str], where: str) -> list[nn.Parameter]:
+    """The parameters of the named parts, in the method's order."""
+    parts = part_names(population)
+    for part in wanted:
+        if part not in parts and part not in ("align", "heads"):
+            raise ConfigError(where, "no such part of the method", part, suggestion(part, parts))
+    names = {name for part in wanted for name in parts.get(part, ())}
+    return [value for name, value in population.parameters.items() if name in names]
+
+
+def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
+    """Let only the given parameters move; modules that own none of them keep their statistics still, too."""
+    ids = {id(parameter) for parameter in moving}
+    names = {name for name, value in population.parameters.items() if id(value) in ids}
+    for name, value in population.parameters.items():
+        value.requires_grad_(name in names)
+    for path, module in population.method.named_modules():
+        own = [f"{path}.{name}" if path else name for name, _ in module.named_parameters(recurse=False)]
+        module.training = not own or any(name in names for name in own)
+
+
+def rates(phase: Train, steps: Tensor) -> Tensor:
+    """The learning rate at each of the given steps of the phase, same shape, float32."""
+    assert phase.optimizer is not None
+    assert phase.schedule is not None
+    progress = steps.to(torch.float32) / max(phase.steps or 0, 1)
+    return phase.optimizer.lr * phase.schedule(progress)

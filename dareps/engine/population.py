@@ -1,0 +1,124 @@
+"""One or many copies of a method: the same calls whether seeds are stacked or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from dareps.engine.rows import Pool
+from dareps.errors import ContractError
+from dareps.maths.noise import Noise
+from dareps.recipe.method import Method
+from dareps.types import Step
+
+
+class Population:
+    """S copies of a method that differ in their seed.
+
+    With one copy the module is called directly. With more, parameters and buffers carry a leading dimension S and
+    the step is mapped over it, so that the copies share no tensor and train as if alone.
+
+    Args:
+        methods: One method per seed, equal but for their weights.
+        seeds: Their seeds.
+        device: Where to train.
+        dtype: Floating type of parameters.
+        stacked: Map over a leading dimension even for one copy.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        seeds: Sequence[int],
+        device: torch.device,
+        dtype: torch.dtype,
+        stacked: bool | None = None,
+    ) -> None:
+        for method in methods:
+            method.to(device=device, dtype=dtype)
+        self.method, self.seeds = methods[0], tuple(seeds)
+        self.stacked = len(methods) > 1 if stacked is None else stacked
+        self.seed = torch.tensor(self.seeds, device=device)
+        if self.stacked:
+            parameters, buffers = stack_module_state(list(methods))
+            self.parameters = {name: nn.Parameter(value.detach()) for name, value in parameters.items()}
+            self.buffers = dict(buffers)
+        else:
+            self.seed = self.seed[0]
+            self.parameters = dict(self.method.named_parameters())
+            self.buffers = dict(self.method.named_buffers())
+
+    @property
+    def size(self) -> int:
+        """Number of copies S."""
+        return len(self.seeds)
+
+    def losses(
+        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], progress: Tensor, total_progress: Tensor, step: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective summed over copies (0-d) and the logged parts, each 0-d or (S,)."""
+        if not self.stacked:
+            here = Step(progress, total_progress, Noise(self.seed, step))
+            total, values = self.method(pool.batch(x, y, here.noise), here)
+            return total, values
+
+        def one(
+            parameters: Mapping[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: dict[str, Tensor], seed: Tensor
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            here = Step(progress, total_progress, Noise(seed, step))
+            result: tuple[Tensor, dict[str, Tensor]] = functional_call(
+                self.method, (dict(parameters), buffers), (pool.batch(x, y, here.noise), here)
+            )
+            return result
+
+        try:
+            totals, values = torch.vmap(one)(self.parameters, self.buffers, x, dict(y), self.seed)
+        except RuntimeError as error:
+            if "vmap" not in str(error):
+                raise
+            what = f"the method cannot be stacked ({str(error).splitlines()[0]})"
+            raise ContractError("engine.stack", what, fix="Train with engine.stack=false.") from error
+        return totals.sum(), values
+
+    def weights(self, copy: int) -> dict[str, Tensor]:
+        """Clones of one copy's parameters and buffers by name."""
+        named = {**self.parameters, **self.buffers}
+        return {name: (value[copy] if self.stacked else value).detach().clone() for name, value in named.items()}
+
+    def single(self, copy: int) -> Method:
+        """One copy as a module to evaluate; for a stack, the skeleton loaded with that copy's weights."""
+        if self.stacked:
+            self.method.load_state_dict(self.weights(copy))
+        return self.method
+
+    def put_back(self, copy: int, method: Method) -> None:
+        """Store the buffers of a module that `single` gave into its copy."""
+        if self.stacked:
+            for name, value in method.named_buffers():
+                self.buffers[name][copy] = value
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name, as they are."""
+        return {**self.parameters, **self.buffers}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Copy values into parameters and buffers in place."""
+        with torch.no_grad():
+            for name, value in self.state().items():
+                value.copy_(state[name])
+
+    def clip(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Scale each copy's gradient to a norm of at most `limit`."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        lead = 1 if self.stacked else 0
+        squares = [
+            gradient.flatten(lead).square().sum(-1) if gradient.dim() > lead else gradient.square()
+            for gradient in gradients
+        ]
+        norm = torch.stack(squares).sum(0).sqrt()
+        factor = (limit / (norm + 1e-12)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor.view(factor.shape + (1,) * (gradient.dim() - lead)))

@@ -1,0 +1,120 @@
+"""Using the result: a run's saved model, loaded and asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dareps.data._base import Fitted, SplitData
+from dareps.engine import checkpoint
+from dareps.engine.evaluate import CHUNK, network_input
+from dareps.engine.outcome import Identity
+from dareps.errors import CheckpointError, DataError
+from dareps.recipe.bind import dump_run, rebind
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.recipe.yaml_io import dump
+from dareps.sharing._modules import Group
+from dareps.types import Task
+
+MODEL = "model.safetensors"
+
+
+def save_model(out: Path, run: Run, identity: Identity, data: SplitData, method: Method, predicted: np.ndarray) -> str:
+    """Write a run's model, configuration and test predictions; returns the folder relative to `out`."""
+    name = f"{run.recipe}-{'+'.join(run.source)}-{'+'.join(run.target)}-seed{run.seed}-{identity.key[:8]}"
+    folder = out / "models" / name
+    tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
+    tensors |= {f"input/{key}": torch.from_numpy(np.asarray(value)) for key, value in data.fitted.state.items()}
+    tensors["predicted"] = torch.from_numpy(predicted.astype(np.int64))
+    record = {
+        "run": dump_run(run),
+        "key": identity.key,
+        "shape": list(data.source_train[0].x.shape[1:]),
+        "tasks": [asdict(task) for task in data.tasks],
+    }
+    checkpoint.save(folder / MODEL, tensors, record)
+    (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")
+    return str(folder.relative_to(out))
+
+
+class Model:
+    """A trained run: give it raw rows of the target domain, get classes.
+
+    Args:
+        method: The trained method, in evaluation mode.
+        fitted: The input transform.
+        domain: The domain whose statistics and transform apply.
+    """
+
+    def __init__(self, method: Method, fitted: Fitted, domain: str) -> None:
+        self.method, self.fitted, self.domain = method.eval(), fitted, domain
+        self.task: Task = method.tasks[0]
+        self.device = next(method.parameters()).device
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the columns of `predict_proba`."""
+        return self.task.classes or tuple(str(number) for number in range(self.task.size))
+
+    @torch.no_grad()
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """Class probabilities (n, c) of raw rows x (n, *shape) as the dataset gives them.
+
+        Raises:
+            DataError: The rows have another shape than the training data, or are not finite.
+        """
+        rows = np.asarray(x)
+        if rows.ndim < 2 or len(rows) == 0:
+            raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
+        if not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all():
+            raise DataError("predict", "the rows hold values that are not finite numbers", fix="Clean the rows.")
+        try:
+            inputs = self.fitted.apply(rows, self.domain)
+            logits = [self._logits(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)]
+        except (RuntimeError, ValueError, IndexError) as error:
+            what = f"the rows do not fit the model ({str(error).splitlines()[0]})"
+            raise DataError("predict", what, rows.shape, "Give rows as the dataset has them.") from None
+        return np.asarray(torch.cat(logits).double().softmax(dim=1).cpu().numpy())
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Predicted class numbers (n,) of raw rows x (n, *shape)."""
+        return np.asarray(self.predict_proba(x).argmax(axis=1))
+
+    def _logits(self, x: np.ndarray) -> torch.Tensor:
+        dtype = next(self.method.parameters()).dtype
+        rows = network_input(x, self.device, dtype)
+        groups = [Group(len(rows), self.domain, (self.task.name,))]
+        task = self.method.represent(rows, groups)[0][self.task.name].task
+        result: torch.Tensor = self.method.heads[self.task.name](task)
+        return result
+
+
+def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Model:
+    """The model of a finished run.
+
+    Args:
+        run: The run's folder below `models/`, or its model file.
+        device: Where to compute.
+        domain: The domain that rows come from; the first target domain by default.
+
+    Raises:
+        CheckpointError: There is no model, or it is damaged.
+    """
+    path = Path(run)
+    path = path / MODEL if path.is_dir() else path
+    if not path.is_file():
+        fix = "Give a folder that `dareps train` printed, with model.safetensors in it."
+        raise CheckpointError(str(run), "there is no saved model here", fix=fix)
+    tensors, record = checkpoint.load(path)
+    bound = rebind(record["run"], str(path))
+    tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
+    method = Method(bound.method, tuple(record["shape"]), tasks, tuple(bound.source), tuple(bound.target), bound.seed)
+    state = checkpoint.below(tensors, "model")
+    method.to(dtype=next(iter(state.values())).dtype).load_state_dict(state)
+    arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
+    return Model(method.to(device), bound.data.restore(arrays), domain or bound.target[0])

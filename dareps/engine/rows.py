@@ -1,0 +1,139 @@
+"""Rows on the device, gathered by index, and the order in which each seed sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dareps.data._base import Augmentation, LabelledPart, Part
+from dareps.maths.noise import key_of
+from dareps.types import Batch, Labelled, NoiseSource, Role, Rows, Unlabelled
+
+_UNLABELLED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One stream's place in a step's rows: positions `start` to `stop`."""
+
+    domain: str
+    role: Role
+    labelled: bool
+    start: int
+    stop: int
+
+
+class IndexOrder:
+    """The infinite order of one stream's rows: one keyed permutation per epoch, end to end.
+
+    Args:
+        rows: Number of rows.
+        batch: Rows per step; may exceed `rows`.
+        key: Names the stream, for instance (seed, phase, domain).
+    """
+
+    def __init__(self, rows: int, batch: int, key: tuple[object, ...]) -> None:
+        self.rows, self.batch, self.key = rows, batch, key
+
+    def block(self, start: int, count: int) -> np.ndarray:
+        """Row numbers (count, batch) of steps `start` to `start + count`: a pure function of the arguments."""
+        first, last = start * self.batch, (start + count) * self.batch
+        epochs = range(first // self.rows, -(-last // self.rows))
+        order = np.concatenate([self._epoch(epoch) for epoch in epochs] or [np.empty(0, np.int64)])
+        offset = first - epochs.start * self.rows
+        return order[offset : offset + count * self.batch].reshape(count, self.batch)
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        key = key_of("order", *self.key, epoch) % 2**64
+        return np.random.Generator(np.random.Philox(key=key)).permutation(self.rows)
+
+
+class Pool:
+    """All rows that a phase reads, of all seeds, as one tensor per field on the device.
+
+    Args:
+        seeds: Seed of each copy.
+        parts: Per seed, the rows of each stream.
+        batch: Rows per stream and step.
+        phase: Number of the phase, part of the order's key.
+        device: Where the rows live.
+        dtype: Floating type that batches have.
+        augment: Random changes of the rows, in order.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        parts: Sequence[Sequence[Part | LabelledPart]],
+        batch: int,
+        phase: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        augment: Sequence[Augmentation] = (),
+    ) -> None:
+        self.dtype, self.device, self.augment = dtype, device, tuple(augment)
+        self.slots = tuple(
+            Slot(part.domain, part.role, isinstance(part, LabelledPart), number * batch, (number + 1) * batch)
+            for number, part in enumerate(parts[0])
+        )
+        flat = [part for own in parts for part in own]
+        offsets = iter(np.cumsum([0, *(len(part.x) for part in flat)]))
+        self.orders = [
+            [(int(next(offsets)), IndexOrder(len(part.x), batch, (seed, phase, part.domain))) for part in own]
+            for seed, own in zip(seeds, parts, strict=True)
+        ]
+        self.x = torch.from_numpy(np.concatenate([part.x for part in flat])).to(device)
+        if self.x.is_floating_point():
+            self.x = self.x.to(dtype)
+        self.y = {task: torch.from_numpy(labels).to(device) for task, labels in _labels(flat).items()}
+
+    def block(self, start: int, count: int) -> Tensor:
+        """Row numbers (count, S, n) of steps `start` to `start + count`, on the device."""
+        per_seed = [
+            np.concatenate([offset + order.block(start, count) for offset, order in own], axis=1) for own in self.orders
+        ]
+        return torch.from_numpy(np.stack(per_seed, axis=1)).to(self.device)
+
+    def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Inputs (*lead, n, *shape) and labels (*lead, n) of row numbers (*lead, n)."""
+        flat = index.reshape(-1)
+        x = self.x.index_select(0, flat)
+        if not x.is_floating_point():
+            x = x.to(self.dtype) / 255
+        if index.dim() > 1:
+            x = x.view(*index.shape, *x.shape[1:])
+        return x, {task: y.index_select(0, flat).view(index.shape) for task, y in self.y.items()}
+
+    def batch(self, x: Tensor, y: Mapping[str, Tensor], noise: NoiseSource) -> Batch:
+        """One seed's rows (n, *shape), augmented, and labels as typed streams; unlabelled streams get no labels."""
+        for number, change in enumerate(self.augment):
+            x = change(x, noise, f"augment.{number}")
+        return Batch(tuple(self._rows(slot, x, y) for slot in self.slots), x)
+
+    @staticmethod
+    def _rows(slot: Slot, x: Tensor, y: Mapping[str, Tensor]) -> Rows:
+        own = x[slot.start : slot.stop]
+        if not slot.labelled:
+            return Unlabelled(slot.domain, slot.role, own)
+        labels = {task: values[slot.start : slot.stop] for task, values in y.items()}
+        return Labelled(slot.domain, slot.role, own, labels)
+
+
+def _labels(parts: Sequence[Part | LabelledPart]) -> dict[str, np.ndarray]:
+    """Labels of all rows by task, with a value that no class has where a stream is unlabelled."""
+    tasks = [task for part in parts if isinstance(part, LabelledPart) for task in part.y]
+    return {
+        task: np.concatenate(
+            [
+                part.y[task].astype(np.int64)
+                if isinstance(part, LabelledPart)
+                else np.full(len(part.x), _UNLABELLED, np.int64)
+                for part in parts
+            ]
+        )
+        for task in dict.fromkeys(tasks)
+    }

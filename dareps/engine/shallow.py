@@ -1,0 +1,65 @@
+"""The linear support vector machine, fitted by scikit-learn, as weights of the linear head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dareps.data._base import SplitData
+from dareps.errors import ConfigError
+from dareps.maths.noise import key_of
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.transfer import LinearSVM
+
+
+def fit_shallow(run: Run, data: SplitData, method: Method) -> None:
+    """Fit on the labelled source train rows and write the solution into the method's head.
+
+    Raises:
+        ConfigError: The head is not linear in the input.
+    """
+    phase = run.method.phases[0]
+    head = next(iter(method.heads.values()))
+    assert isinstance(phase, LinearSVM)
+    assert isinstance(head, nn.Linear)
+    task = data.tasks[0]
+    x = np.concatenate([_floating(part.x) for part in data.source_train])
+    y = np.concatenate([part.y[task.name] for part in data.source_train])
+    if head.in_features != x.shape[1]:
+        raise ConfigError("phases.0", "linear_svm reads the input itself", fix="Use `encoder: identity`.")
+    model = _fit(phase, x, y, run.seed)
+    weight, bias = np.zeros((task.size, x.shape[1])), np.full(task.size, -1e9)
+    if len(model.classes_) == 2:
+        weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
+        bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2
+    else:
+        weight[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight))
+        head.bias.copy_(torch.from_numpy(bias))
+
+
+def _fit(phase: LinearSVM, x: np.ndarray, y: np.ndarray, seed: int) -> Any:
+    """LinearSVC with the C of the best mean accuracy over stratified folds; the smallest class bounds the folds."""
+    from scipy.sparse import csr_matrix
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.svm import LinearSVC
+
+    state = key_of("linear_svm", seed) % 2**32
+    rows = csr_matrix(x) if (x != 0).mean() < 0.1 else x
+    machine = LinearSVC(loss="hinge", dual=True, random_state=state, max_iter=3000)
+    folds = min(phase.folds, int(np.bincount(y)[np.unique(y)].min()))
+    if folds < 2 or len(phase.grid) == 1:
+        return machine.set_params(C=phase.grid[0]).fit(rows, y)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=state)
+    search = GridSearchCV(machine, {"C": list(phase.grid)}, cv=splitter).fit(rows, y)
+    return search.best_estimator_
+
+
+def _floating(x: np.ndarray) -> np.ndarray:
+    flat = x.reshape(len(x), -1)
+    return flat if np.issubdtype(flat.dtype, np.floating) else flat.astype(np.float32) / 255

@@ -1,0 +1,1 @@
+"""What several families compute with: keyed noise, normalisation, gradient reversal, kernels, moments."""

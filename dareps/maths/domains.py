@@ -1,0 +1,110 @@
+"""Normalisation that knows domains: joint, per-domain statistics, domain-specific, frozen.
+
+Rows of several domains pass through an encoder as one tensor; the scope says which rows belong to which domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dareps.errors import ContractError
+
+Policy = Literal["joint", "per_domain", "domain_specific", "frozen"]
+Groups = tuple[tuple[int, int], ...]
+"""(index of the domain, number of consecutive rows) for each block of rows."""
+
+_current: list[Groups] = []
+
+
+@contextmanager
+def group_scope(groups: Sequence[tuple[int, int]]) -> Iterator[None]:
+    """Say which rows of the tensors inside belong to which domain."""
+    _current.append(tuple(groups))
+    try:
+        yield
+    finally:
+        _current.pop()
+
+
+def current_groups() -> Groups:
+    """The blocks of rows in force."""
+    if not _current:
+        fix = "Wrap the call in dareps.maths.domains.group_scope."
+        raise ContractError("domain normalisation", "no rows-to-domains scope is in force", fix=fix)
+    return _current[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class NormFactory:
+    """Makes the normalisation layers of an encoder under one policy.
+
+    Attributes:
+        policy: `joint` normalises all rows of a step together; `per_domain` each domain by its own statistics with a
+            common affine map (AdaBN, Li et al. 2017); `domain_specific` with affine maps of their own (DSBN, Chang et
+            al., CVPR 2019); `frozen` uses the running statistics as they are and never moves them.
+        domains: Number of domains.
+    """
+
+    policy: Policy
+    domains: int
+
+    def __call__(self, channels: int) -> DomainNorm:
+        """A layer for (n, channels, ...) inputs."""
+        return DomainNorm(channels, self.policy, self.domains)
+
+
+class DomainNorm(nn.Module):
+    """Batch normalisation (Ioffe & Szegedy, ICML 2015) with statistics by policy; x is (n, c, ...).
+
+    Args:
+        channels: c.
+        policy: See `NormFactory`.
+        domains: Number of domains.
+        momentum: Weight of the newest batch in the running statistics.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, channels: int, policy: Policy, domains: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.policy, self.momentum, self.eps = policy, momentum, eps
+        self.own = policy in ("per_domain", "domain_specific")
+        self.calibrating = False
+        statistics = domains if self.own else 1
+        affine = domains if policy == "domain_specific" else 1
+        self.weight = nn.Parameter(torch.ones(affine, channels))
+        self.bias = nn.Parameter(torch.zeros(affine, channels))
+        # One buffer a domain: a mapped batch_norm writes back into whole buffers, not into rows of one.
+        for domain in range(statistics):
+            self.register_buffer(f"running_mean_{domain}", torch.zeros(channels))
+            self.register_buffer(f"running_var_{domain}", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised x, same shape."""
+        if not self.own:
+            return self._normalise(x, 0)
+        groups = current_groups()
+        if len(groups) == 1:
+            return self._normalise(x, groups[0][0])
+        blocks = torch.split(x, [rows for _, rows in groups])
+        return torch.cat([self._normalise(block, domain) for block, (domain, _) in zip(blocks, groups, strict=True)])
+
+    def _normalise(self, x: Tensor, domain: int) -> Tensor:
+        affine = domain if self.policy == "domain_specific" else 0
+        updates = self.calibrating or (self.training and self.policy != "frozen")
+        return F.batch_norm(
+            x,
+            getattr(self, f"running_mean_{domain}"),
+            getattr(self, f"running_var_{domain}"),
+            self.weight[affine],
+            self.bias[affine],
+            updates,
+            self.momentum,
+            self.eps,
+        )

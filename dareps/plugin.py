@@ -1,0 +1,217 @@
+"""Plug-ins: families of frozen settings models in which defining a class is the whole registration.
+
+A family root is declared once (`class Alignment(Plugin, family="alignment")`). Every concrete subclass, in the
+package or in a user's own file, is then found by its name wherever a field is annotated with the root.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, ValidationError, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from dareps.errors import ConfigError, ContractError
+
+Item = TypeVar("Item")
+Many = Annotated[tuple[Item, ...], Strict(False)]
+"""A YAML list, kept as a tuple so that settings stay hashable."""
+
+ENTRY_POINTS = "dareps.plugins"
+_registry: dict[str, dict[str, type[Plugin]]] = {}
+_roots: dict[str, type[Plugin]] = {}
+_discovered: set[str] = set()
+_loaded_files: set[Path] = set()
+_PACKAGES = {
+    "alignment": "alignment",
+    "augmentation": "data.augment",
+    "balancer": "balancing",
+    "data": "data",
+    "encoder": "encoders",
+    "optimizer": "transfer",
+    "phase": "transfer",
+    "schedule": "schedules",
+    "sharing": "sharing",
+    "validator": "selection",
+}
+
+
+class Settings(BaseModel):
+    """Frozen, strict settings: unknown keys and wrong types are errors, never guesses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        """Refuse unknown keys with the nearest spelling, which pydantic's own message lacks."""
+        for key in value if isinstance(value, Mapping) else ():
+            if key not in cls.model_fields:
+                context = {"key": str(key), "fix": suggestion(str(key), cls.model_fields)}
+                raise PydanticCustomError("unknown_key", "unknown key '{key}'. {fix}", context)
+        return value
+
+
+class Plugin(Settings):
+    """Settings of one interchangeable part; the class is found by its `name` within its `family`."""
+
+    family: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    default: ClassVar[str] = ""
+    """On a root: the part meant by a mapping without `name`."""
+    version: ClassVar[str] = "1"
+    host: ClassVar[bool] = False
+    """True when the part computes on the host, which rules out step capture."""
+
+    def __init_subclass__(cls, **_: object) -> None:
+        """Keep class arguments from Python; pydantic hands them to `__pydantic_init_subclass__`."""
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, family: str = "", abstract: bool = False, **_: Any) -> None:
+        """Register the class: a root under its family, a concrete part under its name."""
+        if family:
+            cls.family = family
+            _roots[family] = cls
+        elif not abstract:
+            cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
+            _register(cls)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Roots accept an instance, a name, or a mapping with `name`; concrete parts keep their own schema."""
+        if cls is not _roots.get(cls.family):
+            return handler(source)
+        return core_schema.no_info_plain_validator_function(
+            cls.bind,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda part: part.dump()),
+        )
+
+    @classmethod
+    def bind(cls, value: object) -> Self:
+        """Turn a name, a mapping with `name` or an instance into a part of this family."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, Mapping) and cls.default:
+            value = {"name": cls.default, **value}
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            what = "expected the {family}'s name or a mapping with 'name'"
+            raise PydanticCustomError("plugin", what, {"family": cls.family})
+        settings = {key: item for key, item in value.items() if key != "name"}
+        return find(cls, value["name"]).model_validate(settings)
+
+    def dump(self) -> dict[str, Any]:
+        """The mapping that binds back to an equal part."""
+        return {"name": type(self).name, **self.model_dump()}
+
+
+Part = TypeVar("Part", bound=Plugin)
+
+
+def find(root: type[Part], name: str) -> type[Part]:
+    """The class called `name` in the family of `root`; an unknown name is a validation error with near spellings."""
+    known = plugins(root)
+    if name in known:
+        return known[name]
+    context = {"family": root.family, "fix": suggestion(name, known)}
+    raise PydanticCustomError("unknown_name", "no {family} has this name. {fix}", context)
+
+
+def plugins(root: type[Part]) -> dict[str, type[Part]]:
+    """All known parts of a family by name, shipped ones and those of installed third-party packages included."""
+    discover(root.family)
+    return dict(sorted(_registry.get(root.family, {}).items()))  # type: ignore[arg-type]
+
+
+def families() -> dict[str, type[Plugin]]:
+    """Every family's root class by family name."""
+    for family in _PACKAGES:
+        discover(family)
+    return dict(sorted(_roots.items()))
+
+
+def discover(family: str) -> None:
+    """Import the family's modules once, so that their classes register themselves."""
+    if family in _discovered:
+        return
+    _discovered.add(family)
+    package = importlib.import_module(f"dareps.{_PACKAGES[family]}")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    if ENTRY_POINTS not in _discovered:
+        _discovered.add(ENTRY_POINTS)
+        for entry in entry_points(group=ENTRY_POINTS):
+            entry.load()
+
+
+def load_file(path: Path) -> None:
+    """Import a user's plug-in file, so that its classes count like shipped ones."""
+    path = path.expanduser().resolve()
+    if path in _loaded_files:
+        return
+    if not path.is_file():
+        raise ConfigError("plugins", "there is no such file", str(path), "Give the path of a Python file.")
+    module_name = f"dareps_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("plugins", "not a Python file", str(path), "Give the path of a file that ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (ConfigError, ContractError):
+        raise
+    except Exception as error:
+        what = f"the plug-in file cannot be imported ({type(error).__name__}: {error})"
+        raise ConfigError(str(path), what, fix="Run it with python to see the whole traceback.") from error
+    _loaded_files.add(path)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest spelling, or else what there is."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(known)}." if known else "There is none to choose from."
+
+
+def snake_case(name: str) -> str:
+    """`DeepCORAL` -> `deep_coral`, `MMD` -> `mmd`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def config_error(error: ValidationError, where: str) -> ConfigError:
+    """The first fault of a pydantic error as one `ConfigError` with its key path and the nearest spelling."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    fix, key = str(context.get("fix", "")), context.get("key")
+    location = [str(part) for part in first["loc"]] + ([str(key)] if key is not None else [])
+    path = ".".join(part for part in (where, *location) if part)
+    if first["type"] == "unknown_key":
+        return ConfigError(path, "unknown key", key, fix)
+    if first["type"] == "missing":
+        return ConfigError(path, "this key is missing", fix="Add it.")
+    message = first["msg"].replace(fix, "").removeprefix("Value error, ").rstrip(". ")
+    return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
+
+
+def _register(cls: type[Plugin]) -> None:
+    known = _registry.setdefault(cls.family, {})
+    other = known.get(cls.name)
+    if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        what = f"the name {cls.name!r} is taken by {other.__module__}.{other.__qualname__}"
+        raise ConfigError(f"{cls.family} {cls.__module__}.{cls.__qualname__}", what, fix="Choose another class name.")
+    known[cls.name] = cls

@@ -1,0 +1,186 @@
+"""A bound recipe as a module: what one step computes, written for one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dareps.alignment._modules import AlignmentModule
+from dareps.maths.domains import NormFactory, group_scope
+from dareps.maths.noise import Noise, key_of, name_places, noise_scope
+from dareps.recipe.settings import Recipe
+from dareps.sharing._modules import Group
+from dareps.types import Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View
+
+
+class Method(nn.Module):
+    """Encoder by sharing scheme, a head per task, and the alignments.
+
+    Args:
+        recipe: A resolved recipe.
+        shape: Shape of one input.
+        tasks: What is predicted.
+        sources: Source domains; `targets` likewise.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        shape: tuple[int, ...],
+        tasks: Sequence[Task],
+        sources: tuple[str, ...],
+        targets: tuple[str, ...],
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.recipe, self.tasks = recipe, tuple(tasks)
+        self.domains = sources + targets
+        with torch.random.fork_rng(devices=()):
+            self._build(shape, sources, targets)
+            initialise(self, seed)
+        name_places(self)
+        self.active: tuple[int, ...] = tuple(range(len(self.align)))
+        """Indices of the alignments that act in the current phase."""
+
+    def _build(self, shape: tuple[int, ...], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
+        settings = self.recipe.encoder
+        assert settings is not None
+        assert self.recipe.normalise is not None
+        norm = NormFactory(self.recipe.normalise, len(self.domains))
+        branches = tuple(task.name for task in self.tasks)
+        self.encoder = self.recipe.sharing.build(lambda: settings.build(shape, norm), branches)
+        self.features = _width(self.encoder, shape, branches, self.domains[0])
+        self.heads = nn.ModuleDict({task.name: nn.Linear(self.features, task.size) for task in self.tasks})
+        shapes = Shapes(self.features, self.tasks[0].size, sources, targets)
+        self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
+
+    def represent(self, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
+        """Representations per group and branch; `joined` (n, *shape) holds the groups' rows in order."""
+        with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
+            result: list[dict[str, Representation]] = self.encoder(joined, groups)
+        return result
+
+    def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective (0-d) and the unweighted parts for the log."""
+        losses = self.losses(batch, step)
+        values = {f"task.{name}": value for name, value in losses.tasks.items()}
+        return self.total(losses), {**values, **losses.values}
+
+    def losses(self, batch: Batch, step: Step) -> Losses:
+        """Task losses of labelled streams and the active alignments between all streams."""
+        branches = tuple(task.name for task in self.tasks)
+        with noise_scope(cast(Noise, step.noise)):
+            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+            representations = self.represent(batch.joined, groups)
+            logits = self._logits(batch, representations)
+            terms, values = self._alignments(batch, representations, logits, step)
+        return Losses(tasks=self._task_losses(batch, logits), terms=terms, values=values)
+
+    def total(self, losses: Losses) -> Tensor:
+        """The objective, 0-d: balanced task losses plus terms."""
+        parts = list(losses.terms.values())
+        total = self.recipe.balance(losses.tasks) if losses.tasks else parts.pop(0)
+        for part in parts:
+            total = total + part
+        return total
+
+    def steps(self) -> tuple[SubStep, ...]:
+        """The sub-steps of one training step: those an active alignment asks for, else one that trains all."""
+        wanted = [sub for index in self.active for sub in self._module(index).steps()]
+        return tuple(wanted) or (SubStep(),)
+
+    def after_step(self, progress: Tensor) -> None:
+        """Let the active alignments update buffers from parameters."""
+        for index in self.active:
+            self._module(index).after_step(progress)
+
+    def _module(self, index: int) -> AlignmentModule:
+        module = self.align[index]
+        assert isinstance(module, AlignmentModule)
+        return module
+
+    def _logits(self, batch: Batch, representations: list[dict[str, Representation]]) -> list[dict[str, Tensor]]:
+        """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
+        wanted = any(self._module(index).settings.reads != "shared" for index in self.active)
+        return [
+            {task.name: full(self.heads[task.name](reps[task.name].task)) for task in self.tasks}
+            if wanted or isinstance(rows, Labelled)
+            else {}
+            for rows, reps in zip(batch.streams, representations, strict=True)
+        ]
+
+    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Mean cross-entropy per task over the labelled streams."""
+        losses: dict[str, Tensor] = {}
+        for task in self.tasks:
+            pairs = zip(batch.streams, logits, strict=True)
+            found = [
+                F.cross_entropy(outputs[task.name], rows.y[task.name])
+                for rows, outputs in pairs
+                if isinstance(rows, Labelled)
+            ]
+            if found:
+                losses[task.name] = found[0] if len(found) == 1 else torch.stack(found).mean()
+        return losses
+
+    def _alignments(
+        self,
+        batch: Batch,
+        representations: list[dict[str, Representation]],
+        logits: list[dict[str, Tensor]],
+        step: Step,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        terms: dict[str, Tensor] = {}
+        values: dict[str, Tensor] = {}
+        views = self._views(batch, representations, logits) if self.active else []
+        for index in self.active:
+            module = self._module(index)
+            settings = module.settings
+            strength = settings.weight * settings.schedule(step.progress)
+            name = f"align.{index}.{type(settings).name}"
+            values[name] = module(views, strength, step)
+            terms[name] = values[name] if settings.reverses else strength * values[name]
+        return terms, values
+
+    def _views(
+        self, batch: Batch, representations: list[dict[str, Representation]], logits: list[dict[str, Tensor]]
+    ) -> list[View]:
+        """Every stream as alignments see it: features, and outputs and labels of the first task."""
+        task = self.tasks[0].name
+        views = []
+        for rows, reps, outputs in zip(batch.streams, representations, logits, strict=True):
+            labels = rows.y[task] if isinstance(rows, Labelled) and rows.role == "source" else None
+            views.append(View(rows.domain, rows.role, full(reps[task].shared), outputs.get(task), labels))
+        return views
+
+
+def full(x: Tensor) -> Tensor:
+    """Half precisions as float32, in which losses are accumulated; others as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """Draw every submodule's weights by PyTorch's own rule under a generator keyed by (seed, path of the module).
+
+    So modules of the same path and shape start equal in every recipe, and adding one changes no other.
+    """
+    for path, child in module.named_modules():
+        reset = getattr(child, "reset_parameters", None)
+        if callable(reset):
+            torch.manual_seed(key_of("initialise", seed, path) % 2**63)
+            reset()
+
+
+def _width(encoder: nn.Module, shape: tuple[int, ...], branches: tuple[str, ...], domain: str) -> int:
+    """Width of the representation that heads read, by a pass of two rows of zeros."""
+    training = encoder.training
+    encoder.eval()
+    with torch.no_grad(), group_scope([(0, 2)]):
+        found = encoder(torch.zeros(2, *shape), [Group(2, domain, branches)])
+    encoder.train(training)
+    return int(found[0][branches[0]].task.shape[-1])

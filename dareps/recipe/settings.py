@@ -1,0 +1,159 @@
+"""Bound settings: a recipe, and the run that it becomes on one split with one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from dareps.alignment import Alignment
+from dareps.balancing import Balancer
+from dareps.balancing.equal import Equal
+from dareps.data._base import Dataset
+from dareps.encoders import Encoder
+from dareps.plugin import Many, Settings, suggestion
+from dareps.selection._base import Validator
+from dareps.sharing import SharingScheme
+from dareps.sharing.hard import Hard
+from dareps.transfer import LinearSVM, Phase, Train
+
+Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
+
+
+class Recipe(Settings):
+    """A method: encoder, sharing, alignments, balancing, normalisation and phases.
+
+    `encoder`, `normalise` and open settings of phases are taken from the dataset when they are None.
+    """
+
+    encoder: Encoder | None = None
+    sharing: SharingScheme = Hard()
+    align: Many[Alignment] = ()
+    balance: Balancer = Equal()
+    normalise: Normalise | None = None
+    phases: Many[Phase] = (Train(),)
+    plugins: Many[str] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """Refuse combinations that cannot train what they declare."""
+        if not self.phases:
+            raise _impossible("phases", "a recipe needs at least one phase", "Add `- streams: {source: labelled}`.")
+        trained = [phase for phase in self.phases if isinstance(phase, Train)]
+        if len(trained) < len(self.phases) and (len(self.phases) > 1 or self.align):
+            fix = "Use the linear_svm phase alone and without alignments."
+            raise _impossible("phases", "linear_svm cannot be combined with other phases or alignments", fix)
+        aligned = [phase for phase in trained if phase.align and phase.streams.source and phase.streams.target]
+        if self.align and not aligned:
+            fix = "Give a phase both: `streams: {source: labelled, target: unlabelled}`."
+            raise _impossible("align", "no phase reads source and target, so the alignments never act", fix)
+        for index, phase in enumerate(trained):
+            if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
+                fix = "Label a stream or let the alignments act."
+                raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
+        return self
+
+    @property
+    def uses_target_labels(self) -> bool:
+        """True when a phase trains on labelled target rows."""
+        return any(isinstance(phase, Train) and phase.streams.target == "labelled" for phase in self.phases)
+
+    @property
+    def shallow(self) -> bool:
+        """True when scikit-learn fits the recipe and the loop is not used."""
+        return isinstance(self.phases[0], LinearSVM)
+
+
+RULES = tuple(
+    Validator.bind(name) for name in ("last", "source_accuracy", "entropy", "information_maximisation", "dev", "oracle")
+)
+
+
+class Engine(Settings):
+    """How a run is carried out; `precision` and `evaluations` change results, the rest does not."""
+
+    precision: Literal["float32", "float64", "bf16"] = "float32"
+    evaluations: int = Field(10, ge=1)
+    """Checkpoints that selection rules choose from, evenly spaced over each run, the last step among them."""
+    selection: Many[Validator] = RULES
+    """Rules that choose a checkpoint, all from one shared pass over validation rows."""
+    keep: str = "information_maximisation"
+    """The rule whose checkpoint is saved as the run's model."""
+    flush: int = Field(50, ge=1)
+    """Steps between two copies of the losses to the host."""
+    checkpoint_seconds: float = Field(20.0, ge=0)
+    """Least time between two checkpoints on disk."""
+    capture: Literal["auto", "on", "off"] = "auto"
+    stack: bool | None = None
+    """Train the seeds of a suite as one stack; None means on CUDA only."""
+
+    @model_validator(mode="after")
+    def _keeps_a_rule(self) -> Self:
+        names = [type(rule).name for rule in self.selection]
+        if self.keep not in names:
+            raise _impossible("keep", f"no selected rule is called {self.keep!r}", suggestion(self.keep, names))
+        return self
+
+
+class Run(Settings):
+    """A recipe on one split with one seed, fully bound."""
+
+    recipe: str
+    method: Recipe
+    data: Dataset
+    source: Many[str]
+    target: Many[str]
+    protocol: Literal["inductive", "paper"] = "inductive"
+    seed: int = Field(0, ge=0, lt=2**31)
+    engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _domains_exist(self) -> Self:
+        if not self.source or not self.target or set(self.source) & set(self.target):
+            raise _impossible("source", "source and target need different domains", "Choose two of the dataset's.")
+        return self
+
+    @property
+    def split(self) -> str:
+        """`source:target` with several domains joined by `+`."""
+        return f"{'+'.join(self.source)}:{'+'.join(self.target)}"
+
+
+RECIPE_KEYS = tuple(Recipe.model_fields)
+ENGINE_NEUTRAL = ("flush", "checkpoint_seconds", "capture", "stack")
+
+
+FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}
+
+
+def fill(settings: Mapping[str, Any], dataset: type[Dataset]) -> dict[str, Any]:
+    """Raw recipe settings with what they leave open taken from the dataset, so that overrides can reach into it."""
+    filled = dict(settings)
+    phases = filled.setdefault("phases", [{}])
+    named = [own.get("name") for own in phases if isinstance(own, dict)] if isinstance(phases, list) else []
+    if filled.get("encoder") is None:
+        filled["encoder"] = "identity" if "linear_svm" in named else dataset.defaults.get("encoder", "mlp")
+    if isinstance(phases, list):
+        filled["phases"] = [_fill_phase(own, dataset.defaults) for own in phases]
+    return filled
+
+
+def _fill_phase(phase: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(phase, dict) or phase.get("name", "train") != "train":
+        return phase
+    return {**phase, **{key: defaults.get(key, value) for key, value in FALLBACK.items() if phase.get(key) is None}}
+
+
+def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with everything it left open filled in from the dataset's defaults."""
+    raw = recipe.model_dump()
+    phases = [_fill_phase(phase, dataset.defaults) for phase in raw["phases"]]
+    encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
+    normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
+    return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "normalise": normalise})
+
+
+def _impossible(key: str, what: str, fix: str) -> PydanticCustomError:
+    return PydanticCustomError("impossible", "{key}: {what}. {fix}", {"key": key, "what": what, "fix": fix})

@@ -1,0 +1,89 @@
+"""YAML as people mean it: 1e-3 is a number, only true and false are booleans, a key given twice is an error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError
+from yaml.nodes import MappingNode
+
+from dareps.errors import ConfigError
+
+_FLOAT = re.compile(r"^[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$")
+_BOOL = re.compile(r"^(true|false)$")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the surprises taken out."""
+
+
+_dropped = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _dropped]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+def _mapping(loader: _Loader, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, str) and key in seen:
+            raise ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
+        if isinstance(key, str):
+            seen.add(key)
+    loader.flatten_mapping(node)
+    return yaml.constructor.SafeConstructor.construct_mapping(loader, node, deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def parse(text: str, where: str) -> Any:
+    """The value of a YAML text; a fault is a `ConfigError` that names the line."""
+    try:
+        return yaml.load(text, _Loader)  # the loader is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{where}:{mark.line + 1}" if mark is not None else where
+        raise ConfigError(place, f"not valid YAML ({error.problem})", fix="Mend the line.") from None
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(where, f"not valid YAML ({reason})", fix="Mend the text.") from None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A YAML file that must hold a mapping; an empty file is an empty mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), "the file is not UTF-8 text", fix="Save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix="Check path and rights.") from None
+    value = parse(text, str(path))
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(str(path), "expected a mapping of keys", value, "Write `key: value` lines.")
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Settings as short YAML: no aliases, lists of numbers on one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Repeat equal parts rather than pointing at them."""
+        return True
+
+
+_Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_list(list(data)))
+
+
+def dump(value: object) -> str:
+    """YAML text that `parse` reads back to an equal value."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,8 @@
+"""Reports of a results folder: tables, plots, one self-contained page, a table for the terminal."""
+
+from __future__ import annotations
+
+from dareps.report.console import console_leaderboard
+from dareps.report.write import write_report
+
+__all__ = ["console_leaderboard", "write_report"]

@@ -1,0 +1,42 @@
+"""How figures are written in tables and sentences: accuracies in percent, differences in points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NONE = "\u2013"
+
+
+def percent(value: float | None) -> str:
+    """0.7654 -> 76.5."""
+    return NONE if value is None else f"{100 * value:.1f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`[75.9, 77.1]`."""
+    return NONE if low is None or high is None else f"[{percent(low)}, {percent(high)}]"
+
+
+def points(value: float | None) -> str:
+    """A difference with its sign: 0.012 -> +1.2."""
+    return NONE if value is None else f"{100 * value + 0.0:+.1f}".replace("-", "\u2212").replace("\u22120.0", "+0.0")
+
+
+def probability(value: float | None) -> str:
+    """A p value with three digits."""
+    if value is None:
+        return NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """`a, b and c`; what goes beyond `most` is counted."""
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}" if shown else "none"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

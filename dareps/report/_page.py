@@ -1,0 +1,128 @@
+"""The whole report as data: sentences, tables and figures, free of any output format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dareps.report._format import interval, percent
+from dareps.report._section import HEADLINE, Section, sections
+from dareps.report._tables import (
+    Table,
+    board_table,
+    failed_table,
+    figures_table,
+    rule_table,
+    split_table,
+    stale_table,
+    warnings_table,
+)
+from dareps.report._words import overall, summary, verdict
+from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite.exports import Entry
+from dareps.suite.store import Store
+
+FEW_SPLITS = 4
+"""Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One of the large figures at the top of a dataset."""
+
+    label: str
+    value: str
+    note: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One dataset: `tables` in the open, `details` folded away."""
+
+    name: str
+    section: Section
+    summary: tuple[str, ...]
+    verdict: str
+    tiles: tuple[Tile, ...]
+    tables: tuple[Table, ...]
+    details: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The report: `opening` sentences, a block per dataset, and lists of what went wrong."""
+
+    title: str
+    opening: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    lists: tuple[Table, ...]
+
+
+def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Page:
+    """Read the store and make up the page.
+
+    Raises:
+        ConfigError: `selection` is the oracle.
+        StoreError: The store cannot be read.
+    """
+    outcomes, stale = store.outcomes(), store.outcomes(stale=True, details=False)
+    found = sections(outcomes, selection)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    opening = (*overall(found, failed, len(stale), len(store.missing())), *notes)
+    lists = (failed_table(outcomes), warnings_table(outcomes), stale_table(stale))
+    return Page(
+        title=title or _title(store.folder),
+        opening=opening,
+        blocks=tuple(_block(section, selection) for section in found),
+        lists=tuple(table for table in lists if table is not None),
+    )
+
+
+def _block(section: Section, asked: str) -> Block:
+    splits = section.splits if len(section.splits) > 1 else []
+    each = [board_table(section, split) for split in splits]
+    few = len(splits) <= FEW_SPLITS
+    heat = [split_table(section)] if splits else []
+    return Block(
+        name=section.name,
+        section=section,
+        summary=tuple(summary(section, asked)),
+        verdict=verdict(section),
+        tiles=tuple(_tiles(section)),
+        tables=(board_table(section), *(each if few else heat)),
+        details=(rule_table(section), figures_table(section), *([] if few else each)),
+    )
+
+
+def _tiles(section: Section) -> list[Tile]:
+    best = next((entry for entry in section.board() if entry.oracle_recipe), None)
+    wanted: Sequence[tuple[str, Entry | None, str]] = (
+        ("lower bound: no adaptation", section.entry(SOURCE_ONLY, AVERAGE), "bound"),
+        ("chosen without target labels", section.entry(CHOSEN, AVERAGE), "chosen"),
+        ("oracle recipe: best in hindsight", best, "best"),
+        ("upper bound: target labels", section.entry(TARGET_ONLY, AVERAGE), "bound"),
+    )
+    return [
+        Tile(label, percent(entry.mean), f"{_named(section, entry)} {_bracket(entry)}".strip(), role)
+        for label, entry, role in wanted
+        if entry is not None and entry.mean is not None
+    ]
+
+
+def _named(section: Section, entry: Entry) -> str:
+    """The recipe; for the choice, the recipe chosen most often."""
+    if entry.recipe != CHOSEN:
+        return entry.recipe
+    (name, count), *others = Counter(result.recipe for result in section.choices.values()).most_common()
+    return f"{name}, {count} of {len(section.choices)} times" if others else name
+
+
+def _bracket(entry: Entry) -> str:
+    return interval(entry.low, entry.high) if entry.low is not None else ""
+
+
+def _title(folder: Path) -> str:
+    return f"Results of {folder.resolve().name}"

@@ -1,0 +1,142 @@
+"""What the report says about one dataset: its runs, its leaderboard and the choices among its recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dareps.engine.outcome import Outcome, Selected
+from dareps.errors import ConfigError
+from dareps.suite._results import (
+    AVERAGE,
+    BOUNDS,
+    CHOSEN,
+    ORACLE,
+    Place,
+    Result,
+    dataset_name,
+    results,
+    split_name,
+    table_names,
+)
+from dareps.suite.exports import Entry, leaderboard
+from dareps.suite.statistics import best_recipe, comparable
+
+HEADLINE: Final = "information_maximisation"
+_FALLBACKS: Final = (HEADLINE, "entropy", "dev", "source_accuracy", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One dataset of the report.
+
+    Attributes:
+        name: The dataset's name in tables.
+        rule: The selection rule of the headline figures here.
+        outcomes: Current runs, failed ones included.
+        entries: The leaderboard, all rules.
+        choices: (split, seed) -> the result that the rule's score preferred; empty when its scores do not compare.
+    """
+
+    name: str
+    rule: str
+    outcomes: tuple[Outcome, ...]
+    entries: tuple[Entry, ...]
+    choices: dict[Place, Result]
+
+    @property
+    def splits(self) -> list[str]:
+        """Splits with results."""
+        return list(dict.fromkeys(entry.split for entry in self.entries if entry.split != AVERAGE))
+
+    @property
+    def rules(self) -> list[str]:
+        """Selection rules with results; the oracle, which opens target labels, last."""
+        return sorted({entry.selection for entry in self.entries}, key=lambda rule: (rule == ORACLE, rule))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds with results."""
+        return sorted({outcome.identity.seed for outcome in self.finished})
+
+    @property
+    def recipes(self) -> list[str]:
+        """Recipes with results, the bounds last."""
+        return sorted({outcome.identity.recipe for outcome in self.finished}, key=lambda name: (name in BOUNDS, name))
+
+    @property
+    def finished(self) -> list[Outcome]:
+        """Runs that ended well."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ok"]
+
+    @property
+    def protocols(self) -> list[str]:
+        """Protocols of the runs; one, unless two datasets share a name."""
+        return sorted({outcome.identity.protocol for outcome in self.outcomes})
+
+    def board(self, split: str = AVERAGE, rule: str | None = None) -> list[Entry]:
+        """The entries of a split under a rule (the headline's by default), best mean first."""
+        wanted = rule or self.rule
+        found = [entry for entry in self.entries if (entry.split, entry.selection) == (split, wanted)]
+        return sorted(found, key=lambda entry: -1.0 if entry.mean is None else entry.mean, reverse=True)
+
+    def entry(self, recipe: str, split: str = AVERAGE, rule: str | None = None) -> Entry | None:
+        """One recipe's entry."""
+        return next((entry for entry in self.board(split, rule) if entry.recipe == recipe), None)
+
+    def runs(self, recipe: str, split: str | None = None) -> list[Outcome]:
+        """Finished runs of a recipe, or of whatever recipe was `chosen` at each split and seed."""
+        found = self.finished
+        found = [own for own in found if recipe in (own.identity.recipe, self._role(own))]
+        return [own for own in found if split in (None, split_name(own.identity))]
+
+    def selected(self, outcome: Outcome) -> Selected | None:
+        """The checkpoint that the headline's rule chose in a run."""
+        return next((row for row in outcome.selected if row.selection == self.rule), None)
+
+    def warnings(self, recipe: str, split: str = AVERAGE) -> int:
+        """How many runs of a recipe warn of a collapse."""
+        return sum(bool(run.warnings) for run in self.runs(recipe, None if split == AVERAGE else split))
+
+    def failures(self, recipe: str, split: str = AVERAGE) -> int:
+        """How many runs of a recipe failed."""
+        failed = [run.identity for run in self.outcomes if run.status == "failed" and run.identity.recipe == recipe]
+        return sum(split in (AVERAGE, split_name(run)) for run in failed)
+
+    def _role(self, outcome: Outcome) -> str:
+        choice = self.choices.get((split_name(outcome.identity), outcome.identity.seed))
+        return CHOSEN if choice is not None and choice.recipe == outcome.identity.recipe else ""
+
+
+def sections(outcomes: Sequence[Outcome], rule: str) -> list[Section]:
+    """One section per dataset with a run that ended well.
+
+    Raises:
+        ConfigError: The headline was to be chosen with target labels.
+    """
+    if rule == ORACLE:
+        fix = f"Use a rule without target labels, such as {HEADLINE}."
+        raise ConfigError("selection", "the oracle selects by target labels and is never the headline", rule, fix)
+    entries, found = leaderboard(outcomes), results(outcomes)
+    names = table_names(outcomes)
+    return [
+        _section(
+            name,
+            rule,
+            [own for own in outcomes if names[dataset_name(own.identity), own.identity.task] == name],
+            [entry for entry in entries if entry.dataset == name],
+            [result for result in found if result.dataset == name],
+        )
+        for name in sorted({entry.dataset for entry in entries})
+    ]
+
+
+def _section(
+    name: str, rule: str, outcomes: Iterable[Outcome], entries: Sequence[Entry], found: Sequence[Result]
+) -> Section:
+    known = {entry.selection for entry in entries}
+    used = next((own for own in (rule, *_FALLBACKS, *sorted(known)) if own in known), rule)
+    best = best_recipe(found, used) if comparable(used) else {}
+    choices = {(split, seed): result for (_, split, seed), result in best.items()}
+    return Section(name, used, tuple(outcomes), tuple(entries), choices)

@@ -1,0 +1,191 @@
+"""The report's tables, free of any output format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from dareps.engine.outcome import Outcome
+from dareps.report._format import NONE, interval, percent, points, probability
+from dareps.report._section import Section
+from dareps.suite._results import AVERAGE, CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY, dataset_name, split_name
+from dareps.suite.exports import Entry
+from dareps.suite.statistics import mean
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: its text, a tooltip, and a shade from -1 (worse) to 1 (better) where the table is a heat table."""
+
+    text: str
+    title: str = ""
+    shade: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row with its role: `bound`, `chosen`, `best` or none."""
+
+    cells: tuple[Cell, ...]
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table; `groups` are set apart from each other. Kinds: `board`, `heat`, `list`, `plain`."""
+
+    title: str
+    columns: tuple[str, ...]
+    groups: tuple[tuple[Row, ...], ...]
+    note: str = ""
+    kind: str = "plain"
+
+
+COLUMNS = (
+    *("recipe", "accuracy %", "95 % interval", f"vs {SOURCE_ONLY}", "p (Holm)", "regret", "target labels", "n"),
+    "remarks",
+)
+
+
+def board_table(section: Section, split: str = AVERAGE) -> Table:
+    """One split's leaderboard, or the average's, under the headline's rule; the bounds stand apart."""
+    title = "Average over splits" if split == AVERAGE else split
+    title = section.splits[0] if split == AVERAGE and len(section.splits) == 1 else title
+    groups = _grouped(section, split, lambda entry: _board_row(section, entry, split))
+    return Table(title, COLUMNS, groups, kind="board")
+
+
+def split_table(section: Section) -> Table:
+    """Means per split as a heat table: shaded by the paired difference to `source_only`."""
+    compared = [entry for split in section.splits for entry in section.board(split) if entry.recipe != TARGET_ONLY]
+    largest = max((abs(entry.difference or 0.0) for entry in compared), default=0.0)
+
+    def row(entry: Entry) -> Row:
+        cells = [_heat_cell(section.entry(entry.recipe, split), largest) for split in section.splits]
+        return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), _role(entry))
+
+    note = f"Mean accuracy % over seeds; shade: paired difference to {SOURCE_ONLY}, up to {points(largest)} points."
+    columns = ("recipe", *section.splits, "average")
+    return Table("Accuracy per split", columns, _grouped(section, AVERAGE, row), note, "heat")
+
+
+def rule_table(section: Section) -> Table:
+    """Average accuracy of each recipe under each selection rule."""
+
+    def row(entry: Entry) -> Row:
+        found = [section.entry(entry.recipe, rule=rule) for rule in section.rules]
+        cells = [Cell(NONE if own is None else percent(own.mean), _regret_title(own)) for own in found]
+        return Row((Cell(entry.recipe), *cells), _role(entry))
+
+    names = [f"{rule} (sees target labels)" if rule == ORACLE else rule for rule in section.rules]
+    note = "Average accuracy % over splits and seeds at the checkpoint that each rule selects."
+    return Table("What the selection rule is worth", ("recipe", *names), _grouped(section, AVERAGE, row), note)
+
+
+def figures_table(section: Section) -> Table:
+    """Further figures at the headline's checkpoints, means over all runs."""
+
+    def row(entry: Entry) -> Row:
+        runs = section.runs(entry.recipe)
+        rows = [own for run in runs if (own := section.selected(run)) is not None]
+        figures = [
+            percent(_mean(own.metrics.get("balanced_accuracy") for own in rows)),
+            percent(_mean(own.metrics.get("macro_f1") for own in rows)),
+            percent(_mean(own.source_metric for own in rows)),
+            f"{_mean(float(own.step) for own in rows) or 0:.0f}",
+            f"{_mean(run.seconds for run in runs) or 0:.1f}",
+        ]
+        return Row((Cell(entry.recipe), *map(Cell, figures)), _role(entry))
+
+    columns = ("recipe", "balanced accuracy %", "macro-F1 %", "source accuracy %", "step selected", "seconds a run")
+    return Table("Further figures", columns, _grouped(section, AVERAGE, row), "Means over all runs.")
+
+
+def failed_table(outcomes: Iterable[Outcome]) -> Table | None:
+    """The runs that failed and why."""
+    rows = tuple(Row(_names(run, run.error or "no reason was given")) for run in outcomes if run.status == "failed")
+    return Table("Failed runs", ("dataset", "split", "recipe", "seed", "error"), (rows,), kind="list") if rows else None
+
+
+def warnings_table(outcomes: Iterable[Outcome]) -> Table | None:
+    """The warnings of runs: collapse and the like."""
+    rows = tuple(Row(_names(run, text)) for run in outcomes for text in run.warnings)
+    return Table("Warnings", ("dataset", "split", "recipe", "seed", "warning"), (rows,), kind="list") if rows else None
+
+
+def stale_table(outcomes: Iterable[Outcome]) -> Table | None:
+    """Stale runs, counted by dataset and recipe."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for run in outcomes:
+        groups.setdefault((dataset_name(run.identity), run.identity.recipe), []).append(run)
+    rows = []
+    for (dataset, recipe), runs in groups.items():
+        splits = sorted({split_name(run.identity) for run in runs})
+        rows.append(Row((Cell(dataset), Cell(recipe), Cell(", ".join(splits)), Cell(str(len(runs))))))
+    columns = ("dataset", "recipe", "splits", "runs")
+    return Table("Stale runs, left out above", columns, (tuple(rows),), kind="list") if rows else None
+
+
+def _names(run: Outcome, text: str) -> tuple[Cell, ...]:
+    own = run.identity
+    return (Cell(dataset_name(own)), Cell(split_name(own)), Cell(own.recipe), Cell(str(own.seed)), Cell(text))
+
+
+def _grouped(section: Section, split: str, row: Callable[[Entry], Row]) -> tuple[tuple[Row, ...], ...]:
+    """Upper bound, then what was chosen and the methods by accuracy, then the lower bound."""
+    board = section.board(split)
+    middle = [entry for entry in board if entry.recipe not in (SOURCE_ONLY, TARGET_ONLY)]
+    middle.sort(key=lambda entry: entry.recipe != CHOSEN)
+    groups: list[Sequence[Entry]] = [
+        [entry for entry in board if entry.recipe == TARGET_ONLY],
+        middle,
+        [entry for entry in board if entry.recipe == SOURCE_ONLY],
+    ]
+    return tuple(tuple(row(entry) for entry in group) for group in groups if group)
+
+
+def _board_row(section: Section, entry: Entry, split: str) -> Row:
+    cells = (
+        Cell(entry.recipe),
+        Cell(percent(entry.mean)),
+        Cell(interval(entry.low, entry.high)),
+        Cell(points(entry.difference)),
+        Cell(probability(entry.p)),
+        Cell(points(entry.regret).removeprefix("+")),
+        Cell(str(entry.target_labels)),
+        Cell(str(entry.n)),
+        Cell(", ".join(_remarks(section, entry, split))),
+    )
+    return Row(cells, _role(entry))
+
+
+def _remarks(section: Section, entry: Entry, split: str) -> list[str]:
+    warned, failed = section.warnings(entry.recipe, split), section.failures(entry.recipe, split)
+    roles = {SOURCE_ONLY: "lower bound", TARGET_ONLY: "upper bound", CHOSEN: "label-free choice"}
+    told = [roles[entry.recipe]] if entry.recipe in roles else []
+    told += ["oracle recipe"] if entry.oracle_recipe else []
+    told += [f"\u26a0 {warned} collapsed"] if warned else []
+    return [*told, f"\u2716 {failed} failed"] if failed else told
+
+
+def _role(entry: Entry) -> str:
+    if entry.recipe in (SOURCE_ONLY, TARGET_ONLY):
+        return "bound"
+    return "chosen" if entry.recipe == CHOSEN else "best" if entry.oracle_recipe else ""
+
+
+def _heat_cell(entry: Entry | None, largest: float) -> Cell:
+    if entry is None or entry.mean is None:
+        return Cell(NONE)
+    shade = None if entry.difference is None or not largest else max(-1.0, min(1.0, entry.difference / largest))
+    against = f"{points(entry.difference)} points against {SOURCE_ONLY}, " if entry.difference is not None else ""
+    return Cell(percent(entry.mean), f"{against}n = {entry.n}", shade)
+
+
+def _regret_title(entry: Entry | None) -> str:
+    return "" if entry is None or entry.regret is None else f"regret {points(entry.regret)} points"
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if known else None

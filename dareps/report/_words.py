@@ -1,0 +1,145 @@
+"""The sentences that open a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dareps.report._format import counted, interval, listed, percent, points, probability
+from dareps.report._section import Section
+from dareps.suite._results import BOUNDS, CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite.exports import Entry
+from dareps.suite.statistics import SEEDS_FOR_T, SPLITS_FOR_WILCOXON
+
+LEVEL = 0.05
+NAMED_SPLITS = 4
+
+
+def summary(section: Section, asked: str) -> list[str]:
+    """What was compared, how, and what the choices among recipes came to, a sentence or two each."""
+    sentences = [_compared(section), _protocol(section), _rule(section, asked), _bounds(section)]
+    return [sentence for sentence in (*sentences, _choice(section), _hindsight(section)) if sentence]
+
+
+def verdict(section: Section) -> str:
+    """Whether anything beats `source_only`, said plainly."""
+    methods = [entry for entry in section.board() if entry.recipe not in (*BOUNDS, CHOSEN) and not entry.target_labels]
+    tried = [entry for entry in methods if entry.difference is not None]
+    if not tried:
+        return f"Nothing can be compared with `{SOURCE_ONLY}` here."
+    better = [entry for entry in tried if entry.difference and entry.difference > 0]
+    beyond = [entry for entry in better if entry.p is not None and entry.p < LEVEL]
+    if not better:
+        return f"Nothing beats `{SOURCE_ONLY}` here: no recipe has a higher accuracy, averaged over splits and seeds."
+    if beyond:
+        names = listed([f"`{entry.recipe}`" for entry in beyond])
+        count = f"{len(beyond)} of {_recipes(tried)}"
+        return f"{count} beat `{SOURCE_ONLY}` beyond chance (Holm-adjusted p < 0.05): {names}."
+    if all(entry.p is None for entry in better):
+        needed = f"{SPLITS_FOR_WILCOXON} splits or {SEEDS_FOR_T} seeds"
+        names = listed([f"`{entry.recipe}`" for entry in better])
+        return (
+            f"{len(better)} of {_recipes(tried)} reach a higher accuracy than `{SOURCE_ONLY}` ({names}), "
+            f"but there are too few pairs for a test (it takes {needed}): whether this is chance remains open."
+        )
+    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no recipe has a Holm-adjusted p below 0.05."
+
+
+def overall(sections: Sequence[Section], failed: int, stale: int, missing: int) -> list[str]:
+    """What concerns the whole results folder."""
+    notes = [] if sections else ["There are no results yet: no run has finished."]
+    if failed:
+        notes.append(f"{counted(failed, 'run')} failed; see the list below. Means are over the runs that finished.")
+    if missing:
+        notes.append(f"{counted(missing, 'run')} of the suite not done yet: the same command again continues.")
+    if stale:
+        notes.append(
+            f"{counted(stale, 'stale run')} left out: made with another configuration, data or version than now."
+        )
+    return notes
+
+
+def _compared(section: Section) -> str:
+    names = f" ({listed(section.splits)})" if len(section.splits) <= NAMED_SPLITS else ""
+    seeds = counted(len(section.seeds), "seed")
+    recipes = counted(len(section.recipes), "recipe")
+    return f"{recipes} compared on {counted(len(section.splits), 'split')} of {section.name}{names}, with {seeds}."
+
+
+def _protocol(section: Section) -> str:
+    meaning = {
+        "inductive": "training sees unlabelled target train rows; figures are accuracy on sealed target test rows",
+        "paper": "as published, which may include the test rows among the unlabelled ones",
+    }
+    named = [f"`{name}` ({meaning[name]})" if name in meaning else f"`{name}`" for name in section.protocols]
+    return f"Protocol {listed(named)}."
+
+
+def _rule(section: Section, asked: str) -> str:
+    used = f"Checkpoints are selected by `{section.rule}`"
+    how = " alone, at the end of training" if section.rule == "last" else ", without target labels"
+    how = "; it selects by target labels, so read nothing into it" if section.rule == ORACLE else how
+    swapped = f" (asked for was `{asked}`, of which there are no results)" if asked != section.rule else ""
+    spread = "Intervals are 95 % over seeds." if len(section.seeds) > 1 else "One seed gives no intervals."
+    return f"{used}{how}{swapped}. {spread}"
+
+
+def _bounds(section: Section) -> str:
+    lower, upper = section.entry(SOURCE_ONLY), section.entry(TARGET_ONLY)
+    known = [
+        f"{percent(entry.mean)} % by `{entry.recipe}` ({name})"
+        for entry, name in ((lower, "no adaptation"), (upper, "trained on target labels"))
+        if entry is not None and entry.mean is not None
+    ]
+    lacking = [name for name, entry in ((SOURCE_ONLY, lower), (TARGET_ONLY, upper)) if entry is None]
+    missing = f" {listed([f'`{name}`' for name in lacking])} not run." if lacking else ""
+    return (f"Bounds: {listed(known)}." if known else "") + missing
+
+
+def _choice(section: Section) -> str:
+    chosen = section.entry(CHOSEN)
+    if chosen is None:
+        return f"`{section.rule}` gives no score that compares recipes, so no recipe was chosen without target labels."
+    counts = Counter(result.recipe for result in section.choices.values())
+    total = sum(counts.values())
+    names = listed([f"`{name}` ({count} of {total})" for name, count in counts.most_common()])
+    text = f"Among all recipes, `{section.rule}` chose {names}"
+    if chosen.mean is None:
+        return f"{text}; no seed has every split, so there is no average."
+    text = f"{text}: {percent(chosen.mean)} % {_bracket(chosen)}".rstrip()
+    return f"{text}{_against(chosen)}."
+
+
+def _against(entry: Entry) -> str:
+    if entry.difference is None:
+        return ""
+    tested = f"Holm-adjusted p {_equals(entry.p)}" if entry.p is not None else "too few pairs for a test"
+    loses = "" if entry.difference > 0 else ", so the choice does not beat it"
+    return f", {points(entry.difference)} points against `{SOURCE_ONLY}` ({tested}){loses}"
+
+
+def _hindsight(section: Section) -> str:
+    best = next((entry for entry in section.board() if entry.oracle_recipe), None)
+    chosen = section.entry(CHOSEN)
+    if best is None or best.mean is None:
+        return ""
+    text = f"Best in hindsight (oracle recipe, never a headline): `{best.recipe}` with {percent(best.mean)} %"
+    if chosen is None or chosen.mean is None:
+        return f"{text}."
+    gap = best.mean - chosen.mean
+    if gap <= 0:
+        return f"{text}; choosing without target labels lost nothing against it."
+    return f"{text}; choosing without target labels gave away {percent(gap)} points."
+
+
+def _recipes(entries: Iterable[Entry]) -> str:
+    return counted(len(list(entries)), "recipe")
+
+
+def _bracket(entry: Entry) -> str:
+    return interval(entry.low, entry.high) if entry.low is not None else ""
+
+
+def _equals(p: float | None) -> str:
+    text = probability(p)
+    return text if text.startswith("<") else f"= {text}"

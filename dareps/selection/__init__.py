@@ -1,0 +1,21 @@
+"""Validators: rules that choose a checkpoint, one class in one file each."""
+
+from dareps.selection._base import Outputs, ValidationView, Validator
+from dareps.selection.dev import DEV
+from dareps.selection.entropy import Entropy
+from dareps.selection.information_maximisation import InformationMaximisation
+from dareps.selection.last import Last
+from dareps.selection.oracle import Oracle
+from dareps.selection.source_accuracy import SourceAccuracy
+
+__all__ = [
+    "DEV",
+    "Entropy",
+    "InformationMaximisation",
+    "Last",
+    "Oracle",
+    "Outputs",
+    "SourceAccuracy",
+    "ValidationView",
+    "Validator",
+]

@@ -1,0 +1,40 @@
+"""What several validators compute with, in numpy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities (n, c) of logits (n, c), without overflow and without log 0; NaN where one is inf."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        # An infinite logit has no softmax: it becomes NaN here, which `ranked` turns into the worst score.
+        shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def entropies(log_p: np.ndarray) -> np.ndarray:
+    """Entropy of each row of log-probabilities (..., c), in [0, log c]."""
+    import numpy as np
+
+    # A probability of exactly 0 comes from log 0 = -inf, and contributes nothing.
+    terms = np.exp(log_p) * np.where(np.isneginf(log_p), 0, log_p)
+    return np.asarray(-terms.sum(axis=-1))
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share of rows whose largest logit is the label's; NaN when a logit is not a number."""
+    import numpy as np
+
+    return math.nan if np.isnan(logits).any() else float((logits.argmax(axis=1) == labels).mean())
+
+
+def ranked(score: float) -> float:
+    """The score, with -inf for NaN: a checkpoint whose outputs are no numbers must never be chosen."""
+    return -math.inf if math.isnan(score) else float(score)

@@ -1,0 +1,18 @@
+"""Select by accuracy on the source."""
+
+from __future__ import annotations
+
+from dareps.selection._base import ValidationView, Validator
+
+
+class SourceAccuracy(Validator):
+    """Accuracy on labelled source validation rows, in [0, 1]; -inf when a logit is NaN.
+
+    The baseline among label-free rules (Musgrave et al., arXiv 2208.07360).
+    """
+
+    def __call__(self, view: ValidationView) -> float:
+        """The accuracy of `view.source`."""
+        from dareps.selection._scores import accuracy, ranked
+
+        return ranked(accuracy(view.source.logits, view.source_labels))

@@ -1,0 +1,1 @@
+"""Suites: expansion into runs, runners, the results store and its statistics."""

@@ -1,0 +1,91 @@
+"""Finished runs as flat results: one per run and selection rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from dareps.engine.outcome import Identity, Outcome
+
+AVERAGE: Final = "average"
+CHOSEN: Final = "chosen"
+ORACLE: Final = "oracle"
+SOURCE_ONLY: Final = "source_only"
+TARGET_ONLY: Final = "target_only"
+BOUNDS: Final = (SOURCE_ONLY, TARGET_ONLY)
+
+Place = tuple[str, int]
+"""A split and a seed: where two recipes are compared as a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one selection rule made of one run.
+
+    Attributes:
+        dataset: The dataset's name in tables, see `dataset_name`.
+        split: `source:target`.
+        score: The rule's score at the checkpoint that it chose.
+        value: Target test accuracy there.
+        regret: Accuracy at the oracle's checkpoint of the same run minus `value`; None without an oracle.
+    """
+
+    dataset: str
+    split: str
+    recipe: str
+    selection: str
+    seed: int
+    score: float
+    value: float
+    regret: float | None
+    target_labels: int
+
+    @property
+    def place(self) -> Place:
+        """Where this result pairs with those of other recipes."""
+        return self.split, self.seed
+
+
+def dataset_name(run: Identity) -> str:
+    """The dataset's name in tables; a protocol other than the default stands in brackets: `digits[paper]`."""
+    return run.dataset if run.protocol == "inductive" else f"{run.dataset}[{run.protocol}]"
+
+
+def split_name(run: Identity) -> str:
+    """`source:target`."""
+    return f"{run.source}:{run.target}"
+
+
+def table_names(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], str]:
+    """(dataset, task) -> table name: the dataset's, with the task behind a slash where a dataset has several."""
+    pairs = {(dataset_name(outcome.identity), outcome.identity.task) for outcome in outcomes}
+    count = {dataset: sum(other == dataset for other, _ in pairs) for dataset, _ in pairs}
+    return {(dataset, task): dataset if count[dataset] == 1 else f"{dataset}/{task}" for dataset, task in pairs}
+
+
+def results(outcomes: Iterable[Outcome]) -> list[Result]:
+    """The results of all runs that ended well; figures that are not finite are left out."""
+    outcomes = list(outcomes)
+    names = table_names(outcomes)
+    found: list[Result] = []
+    for outcome in outcomes:
+        run = outcome.identity
+        best = {row.selection: row.target_metric for row in outcome.selected}.get(ORACLE)
+        found += [
+            Result(
+                dataset=names[dataset_name(run), run.task],
+                split=split_name(run),
+                recipe=run.recipe,
+                selection=row.selection,
+                seed=run.seed,
+                score=row.score,
+                value=row.target_metric,
+                regret=None if best is None else round(best - row.target_metric, 12),
+                target_labels=outcome.target_labels,
+            )
+            for row in outcome.selected
+            if outcome.status == "ok" and math.isfinite(row.target_metric)
+        ]
+    return found

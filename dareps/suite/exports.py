@@ -1,0 +1,73 @@
+"""`runs.csv` and `leaderboard.csv`, written from the results store."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from dareps.engine.outcome import Outcome
+from dareps.suite._board import Entry, leaderboard
+from dareps.suite._files import write_whole
+from dareps.suite._results import dataset_name
+from dareps.suite.store import Store
+
+__all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
+
+RUNS_COLUMNS: Final = (
+    *("run", "recipe", "dataset", "source", "target", "task", "seed", "status", "selection", "step", "score"),
+    *("source_metric", "target_metric", "target_labels", "seconds"),
+)
+LEADERBOARD_COLUMNS: Final = (
+    *("dataset", "split", "recipe", "selection", "n", "mean", "low", "high", "difference", "p", "regret"),
+    "target_labels",
+)
+
+Cell = str | int | float | None
+
+
+def write_exports(store: Store) -> tuple[Path, Path]:
+    """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
+
+    Raises:
+        StoreError: The results cannot be read, or the files not written.
+    """
+    current = store.outcomes(details=False)
+    runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
+    write_whole(runs, _text(RUNS_COLUMNS, runs_rows(current, store.outcomes(stale=True, details=False))))
+    write_whole(board, _text(LEADERBOARD_COLUMNS, leaderboard_rows(leaderboard(current))))
+    return runs, board
+
+
+def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
+    """One row per run and selection rule; a run without any, such as a failed one, has one row."""
+    for outcome in current:
+        yield from _run_rows(outcome, outcome.status)
+    for outcome in stale:
+        yield from _run_rows(outcome, "stale")
+
+
+def leaderboard_rows(entries: Iterable[Entry]) -> Iterator[Sequence[Cell]]:
+    """One row per entry."""
+    return (tuple(getattr(entry, name) for name in LEADERBOARD_COLUMNS) for entry in entries)
+
+
+def _run_rows(outcome: Outcome, status: str) -> Iterator[Sequence[Cell]]:
+    run = outcome.identity
+    first = (run.key, run.recipe, dataset_name(run), run.source, run.target, run.task, run.seed, status)
+    last = (outcome.target_labels, outcome.seconds)
+    for row in outcome.selected:
+        yield (*first, row.selection, row.step, row.score, row.source_metric, row.target_metric, *last)
+    if not outcome.selected:
+        yield (*first, None, None, None, None, None, *last)
+
+
+def _text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Comma-separated text; numbers in full, so that reading them back gives the same ones."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,103 @@
+"""A law: what it says, what it is tried on, and how two numbers are compared fairly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dareps.testing._draws import Case, pattern
+from dareps.testing._subject import Subject
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from dareps.types import Interval
+
+_RELATIVE = 1e-9
+_ROUNDING = 1e-7
+
+
+class Broken(AssertionError):
+    """A law does not hold; the message says by how much."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law of the kit.
+
+    Attributes:
+        name: What `LawViolation.law` says.
+        line: What it demands, in one line.
+        hint: What to look at in a loss that breaks it.
+        draws: Strategy of cases over a domain.
+        check: Raises `Broken`, or whatever the loss raises.
+        on_host: False when a loss that declares `host` is exempt.
+    """
+
+    name: str
+    line: str
+    hint: str
+    draws: Callable[[Interval], SearchStrategy[Case]]
+    check: Callable[[Subject, Case], None]
+    on_host: bool = True
+
+
+def demand(holds: bool, message: str) -> None:
+    """Raise `Broken` with the message unless the law holds."""
+    if not holds:
+        raise Broken(message)
+
+
+def tensors(*samples: np.ndarray, dtype: torch.dtype = torch.float64, grad: bool = False) -> tuple[Tensor, ...]:
+    """Arrays as fresh tensors."""
+    return tuple(torch.tensor(sample, dtype=dtype, requires_grad=grad) for sample in samples)
+
+
+def value_of(subject: Subject, source: np.ndarray, target: np.ndarray) -> float:
+    """The loss as a number, in float64."""
+    with torch.no_grad():
+        return float(subject.value(*tensors(source, target)))
+
+
+def gradients(subject: Subject, source: np.ndarray, target: np.ndarray) -> list[Tensor]:
+    """The gradient on each side that the loss reads."""
+    leaves = tensors(source, target, grad=True)
+    value = subject.value(*leaves)
+    demand(value.requires_grad, "the value carries no gradient at all")
+    found = torch.autograd.grad(value, [leaves[index] for index in subject.indices], allow_unused=True)
+    for side, gradient in zip(subject.sides, found, strict=True):
+        demand(gradient is not None, f"no gradient reaches the {side}")
+    return list(found)
+
+
+def demand_equal(subject: Subject, first: float, second: float, *samples: np.ndarray) -> None:
+    """Demand equality up to the rounding error that numbers of this size bring about."""
+    allowed = _RELATIVE * (abs(first) + abs(second)) + rounding(subject, *samples)
+    demand(abs(first - second) <= allowed, f"{first!r} and {second!r} differ by more than {allowed:.2g}")
+
+
+def rounding(subject: Subject, *samples: np.ndarray) -> float:
+    """What rounding may cost: 1e-7 of the loss's own magnitude at the samples' largest entry.
+
+    The magnitude is that of the loss on spread-out samples of the same reach, so a loss that grows like the k-th power
+    of its input is judged by that power. 1e-7 covers a square root of the rounding error itself.
+    """
+    reach = max(float(np.abs(sample).max()) for sample in samples)
+    reach = 2.0 ** math.frexp(reach)[1] if reach else 0.0
+    key = (samples[0].shape[-1], reach)
+    if key not in subject.magnitudes:
+        subject.magnitudes[key] = _magnitude(subject, *key)
+    return _ROUNDING * subject.magnitudes[key]
+
+
+def _magnitude(subject: Subject, width: int, reach: float) -> float:
+    low, high = max(subject.domain.low, -reach), min(subject.domain.high, reach)
+    far = tuple(low + (high - low) * pattern(6, width, key) ** power for key, power in ((1, 1), (2, 4)))
+    values = (value_of(subject, far[0], far[1]), value_of(subject, far[1], far[0]))
+    return max((abs(value) for value in values if math.isfinite(value)), default=0.0)

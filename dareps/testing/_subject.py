@@ -1,0 +1,105 @@
+"""What the laws see of a loss: one function of two samples, whatever the loss is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from dareps.alignment._base import Alignment, TargetTerm
+from dareps.alignment._modules import AlignmentModule
+from dareps.alignment._settings import CLAIMS, AlignmentSettings
+from dareps.errors import ContractError
+from dareps.maths.noise import Noise, key_of, name_places
+from dareps.types import Interval, Shapes, Step, View
+
+Claim = bool | float | None
+Function = Callable[[Tensor, Tensor], Tensor]
+DOMAIN = Interval(-100.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loss under test.
+
+    Attributes:
+        value: (source (n, d), target (m, d)) -> ().
+        sides: Which of source and target the loss reads.
+        claims: The laws it claims beyond the universal ones.
+        domain: The interval its inputs come from.
+        host: True when it declares to compute on the host.
+    """
+
+    value: Function
+    sides: tuple[str, ...]
+    claims: Mapping[str, Claim]
+    domain: Interval
+    host: bool = False
+    magnitudes: dict[tuple[int, float], float] = field(default_factory=dict, repr=False)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Positions of the sides among (source, target)."""
+        return tuple(("source", "target").index(side) for side in self.sides)
+
+
+def subject_of(loss: object, claims: Mapping[str, Claim], domain: Interval) -> Subject:
+    """Wrap any loss: a plain callable, a stateless alignment or one that needs building."""
+    if isinstance(loss, type):
+        loss = loss()
+    if not callable(loss):
+        raise ContractError("check_alignment", "the loss must be callable", loss, "Pass (source, target) -> scalar.")
+    if not isinstance(loss, Alignment):
+        return Subject(loss, ("source", "target"), claims, domain)
+    held = loss.claims()
+    merged = {name: held[name] if claims[name] is None else claims[name] for name in CLAIMS}
+    sides = ("target",) if isinstance(loss, TargetTerm) else ("source", "target")
+    declared = loss.domain if domain == DOMAIN else domain
+    return Subject(_function(loss), sides, merged, declared, type(loss).host)
+
+
+def _function(loss: Alignment) -> Function:
+    if type(loss).__call__ in (AlignmentSettings.__call__, TargetTerm.__call__):
+        return _Built(loss)
+    if isinstance(loss, TargetTerm):
+        return lambda source, target: loss(target)
+    return loss
+
+
+class _Built:
+    """A loss with parameters or state, built for each width and called the way the method calls it.
+
+    The laws of a learned loss hold whatever its parameters are, so they are drawn: a fresh discriminator may start at
+    chance, where it teaches the features nothing. Every call starts from the same state.
+    """
+
+    def __init__(self, loss: Alignment) -> None:
+        self.loss = loss
+        self.modules: dict[tuple[int, torch.dtype], AlignmentModule] = {}
+
+    def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+        width, dtype = source.shape[-1], source.dtype
+        module = self.modules.get((width, dtype))
+        if module is None:
+            module = self.modules[width, dtype] = _build(self.loss, width, dtype)
+        views = (View("source", "source", source, source), View("target", "target", target, target))
+        zero = torch.zeros((), dtype=torch.int64)
+        half = torch.full((), 0.5, dtype=dtype)
+        state = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        arguments = (views, torch.ones((), dtype=dtype), Step(half, half, Noise(zero, zero)))
+        value: Tensor = torch.func.functional_call(module, state, arguments)
+        return value
+
+
+def _build(loss: Alignment, width: int, dtype: torch.dtype) -> AlignmentModule:
+    with torch.random.fork_rng(devices=[]):
+        module = loss.build(Shapes(width, width, ("source",), ("target",))).to(dtype)
+    name_places(module)
+    noise = Noise(torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64))
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            drawn = noise.normal(f"laws/{key_of(name)}", tuple(parameter.shape))
+            parameter.copy_(drawn / (parameter.shape[-1] if parameter.ndim else 1) ** 0.5)
+    return module

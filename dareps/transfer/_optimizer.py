@@ -1,0 +1,26 @@
+"""The optimizer family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from dareps.errors import ContractError
+from dareps.plugin import Plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer as TorchOptimizer
+
+
+class Optimizer(Plugin, family="optimizer"):
+    """An element-wise update rule: it acts on each number alone, so stacked seeds do not mix."""
+
+    lr: float = Field(0.001, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+
+    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+        """The torch optimizer; `lr` is a 0-d tensor that the loop rewrites each step."""
+        raise ContractError(f"optimizer {type(self).name}", "it has no build()", fix="Define build(parameters, ...).")

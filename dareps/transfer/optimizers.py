@@ -1,0 +1,80 @@
+"""The shipped optimizers: PyTorch's fused ones, whose counters never go back to the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from dareps.transfer._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer as TorchOptimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum."""
+
+    lr: float = Field(0.01, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+
+    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+        """`torch.optim.SGD`, fused."""
+        from torch import optim
+
+        return optim.SGD(
+            parameters,
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov and self.momentum > 0,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, ICLR 2015); weight decay enters the gradient."""
+
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    eps: float = Field(1e-8, gt=0)
+
+    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+        """`torch.optim.Adam`, fused."""
+        from torch import optim
+
+        betas = (self.beta1, self.beta2)
+        return optim.Adam(
+            parameters,
+            lr=lr,
+            betas=betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            fused=True,
+            capturable=capturable,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019)."""
+
+    name = "adamw"
+    weight_decay: float = Field(0.01, ge=0)
+
+    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+        """`torch.optim.AdamW`, fused."""
+        from torch import optim
+
+        betas = (self.beta1, self.beta2)
+        return optim.AdamW(
+            parameters,
+            lr=lr,
+            betas=betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            fused=True,
+            capturable=capturable,
+        )

@@ -1,0 +1,51 @@
+"""The ordinary phase: steps of gradient descent on streams."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from dareps.plugin import Many, Settings
+from dareps.schedules import Schedule
+from dareps.transfer._optimizer import Optimizer
+from dareps.transfer._phase import Phase
+
+Labels = Literal["labelled", "unlabelled"]
+
+
+class Streams(Settings):
+    """Which rows a phase reads; a domain role that is left out is not read."""
+
+    source: Labels | None = None
+    target: Labels | None = None
+
+
+class Train(Phase):
+    """Gradient descent on the task losses of labelled streams plus the alignments between the streams' domains.
+
+    What is None is taken from the dataset's defaults, so that every recipe of a table gets the same.
+    """
+
+    streams: Streams = Streams(source="labelled")
+    steps: int | None = Field(None, ge=0)
+    batch: int | None = Field(None, ge=2)
+    """Rows per stream and step."""
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    """Factor on the learning rate."""
+    clip: float | None = Field(None, gt=0)
+    """Largest norm of the gradient, per seed."""
+    trains: Many[str] = ("*",)
+    """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `align`, or `*` for all."""
+    align: bool = True
+    """False leaves the recipe's alignments out of this phase."""
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Train:
+        if self.streams.source is None and self.streams.target is None:
+            raise PydanticCustomError("streams", "the phase reads no stream. {fix}", {"fix": "Name source or target."})
+        if not self.trains:
+            raise PydanticCustomError("trains", "nothing is trainable. {fix}", {"fix": "Name a part, or '*' for all."})
+        return self

@@ -1,0 +1,164 @@
+"""The words of the framework as types: tasks, rows, batches, representations, losses.
+
+Shape legend, used in every docstring: `S` seeds, `n` rows (`n`, `m` where two streams differ), `d` features,
+`c` classes. Plug-ins are written without `S`; the engine adds it by mapping over stacked copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Role = Literal["source", "target"]
+Kind = Literal["classification", "regression", "multilabel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is predicted: its name, kind, number of outputs and, for classes, what they are called."""
+
+    name: str
+    kind: Kind
+    size: int
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """Rows of one domain whose labels the step cannot see: `x` is (n, *shape)."""
+
+    domain: str
+    role: Role
+    x: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows of one domain with labels: `x` is (n, *shape), `y[task]` is (n,) or (n, size)."""
+
+    domain: str
+    role: Role
+    x: Tensor
+    y: Mapping[str, Tensor]
+
+
+Rows = Labelled | Unlabelled
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training step's rows, a tensor group per stream.
+
+    `joined` holds the rows of all streams in order, of which each stream's `x` is a view, so that a shared
+    encoder reads one tensor without copying.
+    """
+
+    streams: tuple[Rows, ...]
+    joined: Tensor
+
+
+class NoiseSource(Protocol):
+    """Keyed noise: a pure function of (seed, step, place)."""
+
+    def uniform(self, place: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform on [0, 1), shape as asked, on the step's device."""
+
+    def normal(self, place: str, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal, shape as asked, on the step's device."""
+
+    def keep(self, place: str, shape: tuple[int, ...], probability: float) -> Tensor:
+        """1 with the given probability, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where training stands: `progress` in the phase and `total_progress` in the run, 0-d tensors from 0 to 1."""
+
+    progress: Tensor
+    total_progress: Tensor
+    noise: NoiseSource
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What a sharing scheme makes of one group of rows for one branch.
+
+    Attributes:
+        task: (n, d) what heads read.
+        shared: (n, d) what alignments and task adversaries see.
+        private: (n, p) or None.
+        taps: Output of each encoder stage by name.
+    """
+
+    task: Tensor
+    shared: Tensor
+    private: Tensor | None = None
+    taps: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What alignments see of one stream.
+
+    Attributes:
+        shared: Features (n, d).
+        logits: Outputs of the first task (n, c); None unless an alignment reads them or the stream has labels.
+        labels: (n,) for labelled source streams, else None.
+    """
+
+    domain: str
+    role: Role
+    shared: Tensor
+    logits: Tensor | None = None
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Task losses, and every other term with the factor it already carries; all values are 0-d.
+
+    Attributes:
+        tasks: Mean loss per task; what a balancer sees.
+        terms: Alignments and penalties as they enter the total.
+        values: The same terms unweighted, for the log.
+    """
+
+    tasks: Mapping[str, Tensor]
+    terms: Mapping[str, Tensor]
+    values: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What a plug-in with parameters needs to know to build itself."""
+
+    features: int
+    classes: int
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """All domains, sources first."""
+        return self.sources + self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class SubStep:
+    """One optimizer step on the batch: which parts train (`encoder`, `heads`, `align`, or `*`), how often."""
+
+    name: str = "all"
+    trains: tuple[str, ...] = ("*",)
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Closed interval of values that a loss declares itself for."""
+
+    low: float
+    high: float

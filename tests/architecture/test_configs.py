@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dareps.data._base import Dataset
+from dareps.plugin import plugins
+from dareps.recipe.bind import bind_run, dump_run, rebind, shipped
+from dareps.suite.expand import expand, read_suite
+
+from ._source import ROOT
+
+SPLITS = {name: f"{name}/{dataset.domains[0]}:{dataset.domains[1]}" for name, dataset in plugins(Dataset).items()}
+
+
+@pytest.mark.parametrize("dataset", sorted(SPLITS))
+@pytest.mark.parametrize("recipe", sorted(shipped("recipes")))
+def test_every_recipe_binds_on_every_dataset(recipe: str, dataset: str) -> None:
+    run = bind_run(recipe, SPLITS[dataset])
+    assert run.recipe == recipe
+    assert run.method.encoder is not None
+    assert rebind(dump_run(run)) == run
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("suite", sorted(shipped("suites")))
+def test_every_suite_expands_and_has_both_bounds(suite: str, full: bool) -> None:
+    title, settings = read_suite(suite, full=full)
+    runs = expand(settings)
+    assert title == suite
+    assert len({(run.recipe, run.data, run.split, run.seed) for run in runs}) == len(runs)
+    assert {"source_only", "target_only"} <= {run.recipe for run in runs}
+
+
+@pytest.mark.parametrize("suite", ["quick", "digits", "amazon_reviews", "office_caltech10_surf"])
+def test_the_promised_suites_are_there(suite: str) -> None:
+    assert suite in shipped("suites")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda file: file.stem)
+def test_every_file_says_what_it_is(file: Path) -> None:
+    """`show` prints the comment that a recipe or suite opens with."""
+    assert file.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_there_is_one_copy() -> None:
+    link = ROOT / "dareps" / "configs"
+    assert link.is_symlink()
+    assert link.readlink() == Path("../configs")

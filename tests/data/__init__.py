@@ -1,0 +1,1 @@
+"""Tests of datasets, splits, transforms, downloads and augmentations."""

@@ -1,0 +1,109 @@
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from dareps.engine.loop import evaluation_steps
+from dareps.engine.phases import rates, trained
+from dareps.engine.rows import IndexOrder
+from dareps.errors import ConfigError
+from tests.engine._make import FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
+
+PLAIN = (*SHORT, *FLOAT64)
+
+
+def _shared(one, other):
+    return {name: value for name, value in one.items() if name in other}
+
+
+@pytest.mark.parametrize("recipe", ["dann", "dan", "deep_coral", "cmd", "mcc"])
+def test_weight_zero_is_source_only(recipe):
+    baseline, zero = (
+        trainer_of([run_of("source_only", PLAIN)]),
+        trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 0.0)))]),
+    )
+    baseline.train()
+    zero.train()
+    ours = _shared(weights_of(zero), weights_of(baseline))
+    assert distance(ours, weights_of(baseline)) < 1e-12
+
+
+@pytest.mark.parametrize("recipe", ["dann", "dan", "deep_coral", "cmd", "mcc"])
+def test_every_alignment_moves_the_encoder(recipe):
+    heavy = trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 5.0), ("align.0.schedule", "constant")))])
+    zero = trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 0.0)))])
+    heavy.train()
+    zero.train()
+    name = "encoder.encoder.chain.layer1.0.weight"
+    assert (weights_of(heavy)[name] - weights_of(zero)[name]).abs().max() > 1e-4
+
+
+def test_the_same_seed_gives_every_recipe_the_same_start():
+    runs = [trainer_of([run_of(recipe, NOISY)]) for recipe in ("source_only", "dann", "mcc")]
+    first, *rest = [weights_of(trainer) for trainer in runs]
+    for other in rest:
+        assert distance(_shared(other, first), first) == 0
+
+
+def test_runs_with_other_flushes_and_evaluations_train_alike():
+    one = trainer_of([run_of("dann", (*PLAIN, *NOISY, ("engine.flush", 4), ("engine.evaluations", 5)))])
+    other = trainer_of([run_of("dann", (*PLAIN, *NOISY, ("engine.flush", 50), ("engine.evaluations", 1)))])
+    one.train()
+    other.train()
+    assert distance(weights_of(one), weights_of(other)) == 0
+
+
+def test_frozen_parts_do_not_move():
+    phases = [
+        {"streams": {"source": "labelled"}, "steps": 10},
+        {"streams": {"source": "labelled"}, "steps": 10, "trains": ["heads"], "optimizer": {"name": "adamw"}},
+    ]
+    run = run_of("source_only", (("phases", phases), *NOISY, ("engine.evaluations", 2)))
+    trainer = trainer_of([run])
+    before = {}
+    trainer.hooks.report = lambda state: before.update(weights_of(trainer)) if state.step == 10 else None
+    trainer.train()
+    after = weights_of(trainer)
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert moved == {"heads.digit.weight", "heads.digit.bias"}
+
+
+def test_an_unknown_part_is_a_config_error():
+    trainer = trainer_of([run_of("source_only")])
+    with pytest.raises(ConfigError, match=r"encoder\.layer1"):
+        trained(trainer.population, ["encoder.layr1"], "phases.0.trains")
+
+
+def test_the_published_rate_schedule():
+    phase = run_of(
+        "source_only",
+        (
+            ("phases.0.optimizer", {"name": "sgd", "lr": 0.01}),
+            ("phases.0.schedule", "annealing"),
+            ("phases.0.steps", 100),
+        ),
+    ).method.phases[0]
+    found = rates(phase, torch.tensor([0, 50, 100]))
+    assert found.tolist() == pytest.approx([0.01, 0.01 * 6**-0.75, 0.01 * 11**-0.75])
+
+
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 30), st.integers(1, 20))
+@settings(deadline=None, derandomize=True)
+def test_the_order_of_rows(rows, batch, start, count):
+    order = IndexOrder(rows, batch, ("seed", 1))
+    block = order.block(start, count)
+    assert block.shape == (count, batch)
+    whole = order.block(0, start + count)
+    np.testing.assert_array_equal(block, whole[start:])
+    flat = whole.reshape(-1)
+    for epoch in range(len(flat) // rows):
+        assert sorted(flat[epoch * rows : (epoch + 1) * rows]) == list(range(rows))
+
+
+@given(st.integers(0, 5000), st.integers(1, 60))
+def test_evaluations_are_spread_and_end_at_the_last_step(total, count):
+    found = evaluation_steps(total, count)
+    assert max(found) == total
+    assert len(found) <= count
+    assert len(found) == min(count, max(total, 1))

@@ -1,0 +1,50 @@
+import pytest
+
+from tests.engine._make import DEEP, FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
+
+FIFTY = (*FLOAT64, ("phases.*.steps", 50), ("phases.*.clip", 1.0))
+CNN = (("encoder", {"name": "digit_cnn", "padding": 2, "channels": [3, 4], "width": 8, "dropout": 0.2}),)
+
+
+@pytest.mark.parametrize("normalise", ["joint", "per_domain", "domain_specific"])
+@pytest.mark.parametrize("recipe", DEEP)
+def test_stacked_seeds_train_as_if_alone(recipe, normalise):
+    overrides = (*SHORT, *NOISY, *FIFTY, ("normalise", normalise))
+    runs = [run_of(recipe, overrides, seed) for seed in (0, 3, 11)]
+    together = trainer_of(runs)
+    together.train()
+    for copy, run in enumerate(runs):
+        alone = trainer_of([run])
+        alone.train()
+        assert distance(weights_of(together, copy), weights_of(alone)) < 1e-9
+        assert together.ledgers[copy].curves.keys() == alone.ledgers[0].curves.keys()
+
+
+def test_a_convolutional_stack_trains_as_if_alone():
+    runs = [run_of("dann", (*SHORT, *FIFTY, *CNN), seed) for seed in (0, 1)]
+    together, alone = trainer_of(runs), trainer_of(runs[1:])
+    together.train()
+    alone.train()
+    assert distance(weights_of(together, 1), weights_of(alone)) < 1e-9
+
+
+def test_a_stack_of_one_is_the_same_run():
+    run = run_of("dan", (*SHORT, *FIFTY, *NOISY))
+    stacked, plain = trainer_of([run], stacked=True), trainer_of([run])
+    stacked.train()
+    plain.train()
+    assert distance(weights_of(stacked), weights_of(plain)) < 1e-9
+    for name, curve in plain.ledgers[0].curves.items():
+        steps, values = zip(*curve, strict=True)
+        other_steps, other_values = zip(*stacked.ledgers[0].curves[name], strict=True)
+        assert steps == other_steps
+        assert other_values == pytest.approx(values, abs=1e-9), name
+
+
+def test_stacked_augmentation_is_each_seeds_own():
+    overrides = (*SHORT, *FLOAT64, ("data.augment", [{"name": "affine"}]))
+    runs = [run_of("source_only", overrides, seed) for seed in (0, 1)]
+    together, alone = trainer_of(runs), trainer_of(runs[1:])
+    together.train()
+    alone.train()
+    assert distance(weights_of(together, 1), weights_of(alone)) < 1e-9
