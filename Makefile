@@ -23,7 +23,7 @@ install: $(INSTALLED) ## make .venv and install dareps with what its tests ran w
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@.ci/environment $(VENV) $(PYTHON)
 	@echo "Installing dareps and the versions in constraints.txt (PyTorch is large: some minutes the first time) ..."
-	@$(BIN)/python $(PIP) install --quiet -c constraints.txt -e ".[test]"
+	@$(BIN)/python $(PIP) install -qq -c constraints.txt -e ".[test]"
 	@touch $@
 
 quickstart: $(INSTALLED) ## run the embedded benchmark, print a leaderboard, write a report
@@ -60,7 +60,7 @@ peers: $(PEERS)/.installed ## install the frameworks that python -m benchmarks.l
 $(PEERS)/.installed: constraints-peers.txt
 	@.ci/environment $(PEERS) $(PYTHON)
 	@echo "Installing the versions in constraints-peers.txt ..."
-	@$(PEERS)/bin/python $(PIP) install --quiet -c constraints-peers.txt \
+	@$(PEERS)/bin/python $(PIP) install -qq -c constraints-peers.txt \
 		torch torchvision skada scikit-learn skorch pytorch-adapt setuptools
 	@touch $@
 

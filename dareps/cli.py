@@ -36,8 +36,12 @@ app = typer.Typer(
 data_app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Settings to change; values are YAML.")]
-Files = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with parts of your own.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Settings to change; values are YAML.")
+]
+Files = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with parts of your own.")
+]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N.")]
 
@@ -55,7 +59,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -67,7 +73,9 @@ _root.__doc__ = HELP
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a YAML file.")],
     overrides: Overrides = None,
-    split: Annotated[str, typer.Option(metavar="DATA/SOURCE:TARGET", help="Several domains: a+b:c.")] = "digits8/fonts:scans",
+    split: Annotated[
+        str, typer.Option(metavar="DATA/SOURCE:TARGET", help="Several domains: a+b:c.")
+    ] = "digits8/fonts:scans",
     seed: Annotated[int, typer.Option(metavar="N", help="Of initialisation, noise, order and rows.")] = 0,
     out: Out = Path("runs"),
     device: Device = "auto",
@@ -92,8 +100,12 @@ def train(
 def bench(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
     overrides: Overrides = None,
-    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
+    ] = None,
     out: Out = Path("runs"),
     recipes: Annotated[str, typer.Option(metavar="A,B", help="These only; others may be added.")] = "",
     splits: Annotated[str, typer.Option(metavar="S,T", help="These instead of the suite's.")] = "",
@@ -117,7 +129,9 @@ def bench(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that train or bench wrote, such as runs/quick.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that train or bench wrote, such as runs/quick.")
+    ],
     selection: Annotated[
         str, typer.Option(metavar="RULE", help="Whose checkpoints make the headline figures.")
     ] = "information_maximisation",
@@ -130,7 +144,9 @@ def report(
 
 @app.command("list")
 def list_(
-    family: Annotated[str | None, typer.Argument(metavar="FAMILY", help="recipes, suites, alignment, data, ...")] = None,
+    family: Annotated[
+        str | None, typer.Argument(metavar="FAMILY", help="recipes, suites, alignment, data, ...")
+    ] = None,
     plugin: Files = None,
 ) -> None:
     """List recipes, suites and parts."""
@@ -143,7 +159,9 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe, suite or part; FAMILY/NAME where two share one.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A recipe, suite or part; FAMILY/NAME where two share one.")
+    ],
     plugin: Files = None,
 ) -> None:
     """Show settings with defaults, formula and paper."""

@@ -8,6 +8,7 @@ import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -113,7 +114,9 @@ def _spelled(annotation: Any) -> str:
 
 
 def _bounds(metadata: Any) -> str:
-    found = [f"{sign} {getattr(item, name)}" for item in metadata for name, sign in _SIGNS.items() if hasattr(item, name)]
+    found = [
+        f"{sign} {getattr(item, name)}" for item in metadata for name, sign in _SIGNS.items() if hasattr(item, name)
+    ]
     return ", ".join(found)
 
 
@@ -125,7 +128,7 @@ def _own_texts(settings: type[Settings]) -> dict[str, str]:
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in zip(statements, statements[1:], strict=False)
+        for field, text in pairwise(statements)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)

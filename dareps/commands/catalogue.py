@@ -78,7 +78,7 @@ def _places(name: str) -> Iterator[tuple[str, str]]:
         path = find_config("recipes", name)
         yield ("suites" if "splits" in read(path) else "recipes"), name
         return
-    wanted, slash, own = name.rpartition("/")
+    wanted, _, own = name.rpartition("/")
     for kind in CONFIGS:
         if own in shipped(kind) and wanted in ("", kind):
             yield kind, own

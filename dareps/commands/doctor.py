@@ -71,21 +71,31 @@ def findings(out: Path) -> Iterator[Finding]:
     yield _cache()
 
 
-def matching(torch: str, torchvision: str, tags: tuple[str | None, str | None], wanted: str | None) -> str:
+def matching(torch: str, torchvision: str, wanted: str | None, builds: tuple[str, str]) -> str:
     """Why two builds do not belong together, or nothing.
 
     Args:
-        torch: Version of torch, with its build's tag; `torchvision` likewise.
-        tags: CUDA versions that both were built with; None for a build without CUDA.
+        torch: Version of torch.
+        torchvision: Version of torchvision.
         wanted: The version of torch that torchvision names as its own.
+        builds: What each was built for, as `build` names it; empty where it is not known.
     """
     own = torch.partition("+")[0]
-    if wanted is not None and own != wanted:
+    if wanted is not None and own != wanted.partition("+")[0]:
         return f"torchvision {torchvision} belongs to torch {wanted}, but torch is {torch}"
-    if tags[0] != tags[1]:
-        names = tuple(f"CUDA {tag}" if tag else "no CUDA" for tag in tags)
-        return f"torch {torch} was built with {names[0]}, torchvision {torchvision} with {names[1]}"
+    if all(builds) and builds[0] != builds[1]:
+        return f"torch {torch} was built for {builds[0]}, torchvision {torchvision} for {builds[1]}"
     return ""
+
+
+def build(version: str, cuda: str | None) -> str:
+    """`cpu` or `cu128`: the version's own tag, else from the CUDA version, `12.8` or 12080; empty when not known."""
+    tag = version.partition("+")[2]
+    if tag or cuda is None:
+        return tag
+    if cuda.isdecimal() and int(cuda) >= 1000:
+        return f"cu{int(cuda) // 1000}{int(cuda) % 1000 // 10}"
+    return "cu" + "".join(cuda.split(".")[:2])
 
 
 def _packages() -> Iterator[Finding]:
@@ -118,7 +128,7 @@ def _imported(name: str) -> ModuleType | str:
     """A module, or why it cannot be imported."""
     try:
         return importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 - mismatched builds raise anything at all
+    except Exception as error:  # Mismatched builds raise anything at all.
         return f"cannot be imported ({type(error).__name__}: {(str(error) or '?').splitlines()[0]})"
 
 
@@ -127,16 +137,16 @@ def _torchvision(torch: ModuleType) -> Finding:
     vision = _imported("torchvision")
     if isinstance(vision, str):
         return Finding("torchvision", "fault", f"{vision}; torch is {torch.__version__}", fix)
-    tags = torch.version.cuda, _cuda_of(vision)
-    wrong = matching(torch.__version__, vision.__version__, tags, _wanted_torch())
+    builds = build(torch.__version__, torch.version.cuda), build(vision.__version__, _cuda_of(vision))
+    wrong = matching(torch.__version__, vision.__version__, _wanted_torch(), builds)
     if wrong:
         return Finding("torchvision", "fault", wrong, fix)
     return Finding("torchvision", "ok", f"{vision.__version__}, matches torch")
 
 
 def _cuda_of(vision: ModuleType) -> str | None:
-    cuda: str | None = getattr(vision.version, "cuda", None)
-    return cuda
+    cuda = getattr(vision.version, "cuda", None)
+    return None if cuda is None else str(cuda)
 
 
 def _wanted_torch() -> str | None:
@@ -163,7 +173,9 @@ def _data() -> Iterator[Finding]:
 
     for entry in datasets_table():
         if entry.state == "missing":
-            text = f"missing: {entry.where}. To have it: dareps data get {entry.name}"
+            names = entry.where.split(", ")
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            text = f"{names[0]}{more} missing; to have it: dareps data get {entry.name}"
             yield Finding(f"data {entry.name}", "info", text)
         else:
             yield Finding(f"data {entry.name}", "ok", entry.where or entry.state)

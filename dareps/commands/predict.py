@@ -79,7 +79,10 @@ def _check_file(file: Path) -> None:
 def _numpy_rows(file: Path) -> np.ndarray:
     import numpy as np
 
-    found = np.load(file, allow_pickle=False)
+    try:
+        found = np.load(file, allow_pickle=False)
+    except ValueError:
+        raise ValueError("not a file of plain arrays of numbers") from None
     if isinstance(found, np.ndarray):
         return found
     with found:

@@ -24,8 +24,11 @@ from dareps.suite.warned import warnings_told
 from dareps.transfer import Train
 
 if TYPE_CHECKING:
+    import torch
+
     from dareps.engine.outcome import Outcome
     from dareps.suite.store import Store
+    from dareps.tracking import Tracker
 
 GROUP = "train"
 STOPPED = 130
@@ -105,7 +108,8 @@ class Stop:
 @contextmanager
 def stopping(text: str) -> Iterator[Stop]:
     """Ctrl-C or a termination signal asks to stop; a second one ends the process the usual way."""
-    stop, usual = Stop(), {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = Stop()
+    usual = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, _: FrameType | None) -> None:
         stop.asked = True
@@ -122,36 +126,50 @@ def stopping(text: str) -> Iterator[Stop]:
 
 
 def _trained(run: Run, key: str, store: Store, device: str) -> int:
-    from dareps.engine.execute import Surroundings, device_of, execute
-    from dareps.engine.loop import Report, Stopped
+    """Train and keep the outcome; the tracker hears of it in any case."""
+    from dareps.engine.execute import device_of
+    from dareps.engine.loop import Stopped
     from dareps.suite.bench import info_of, summary_of
     from dareps.tracking import make_tracker
 
     place = device_of(device)
+    tracker = make_tracker(store.folder, single=True)
+    tracker.start(info_of(run, key, GROUP))
+    try:
+        outcome = _watched(run, key, store.folder, place, tracker)
+        tracker.finish(key, summary_of(outcome), failed=outcome.status == "failed")
+    except Stopped:
+        return STOPPED
+    finally:
+        for text in tracker.close():
+            warn(text)
+    return _kept(outcome, store)
+
+
+def _watched(run: Run, key: str, folder: Path, place: torch.device, tracker: Tracker) -> Outcome:
+    """Train under a progress bar; Ctrl-C stops at the next flush, which raises `Stopped`."""
+    from dareps.engine.execute import Surroundings, execute
+    from dareps.engine.loop import Report, Stopped
+
     if place.type == "cpu":
         _torch_on_one_thread()
-    tracker = make_tracker(store.folder, single=True)
-    last = [0, 0]
-    with stopping("stopping after a checkpoint; Ctrl-C again ends at once") as stop, warnings_told(warn), bar("steps") as bars:
+    reached = 0
+    asked = stopping("stopping after a checkpoint; Ctrl-C again ends at once")
+    with asked as stop, warnings_told(warn), bar("steps") as bars:
         progress = RunBar(bars, bars.add_task(run.recipe, total=_total(run) or None, text=""))
 
         def report(state: Report) -> None:
-            last[:] = state.step, state.total
+            nonlocal reached
+            reached = state.step
             tracker.log(key, state.step, state.values.get(run.seed, {}))
             progress(state)
 
-        tracker.start(info_of(run, key, GROUP))
         try:
-            [outcome] = execute([run], Surroundings(store.folder, place, report, stop))
+            [outcome] = execute([run], Surroundings(folder, place, report, stop))
         except Stopped:
-            note(f"Stopped at step {last[0]} of {last[1]}. The same command continues from there.")
-            return STOPPED
-        else:
-            tracker.finish(key, summary_of(outcome), failed=outcome.status == "failed")
-        finally:
-            for text in tracker.close():
-                warn(text)
-    return _kept(outcome, store)
+            note(f"Stopped at step {reached} of {_total(run)}. The same command continues from there.")
+            raise
+    return outcome
 
 
 def _kept(outcome: Outcome, store: Store) -> int:

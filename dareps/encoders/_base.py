@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ContractError
 from dareps.plugin import Plugin
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dareps.encoders._stages import Stages
-
-Shape = tuple[int, ...]
-Norm = Callable[[int], "nn.Module"]
 
 
 class Encoder(Plugin, family="encoder"):

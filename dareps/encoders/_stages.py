@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from dareps.encoders._base import Norm, Shape
+from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ConfigError
 from dareps.maths.domains import group_scope
 from dareps.maths.noise import Dropout

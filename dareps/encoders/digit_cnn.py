@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, Strict
 
-from dareps.encoders._base import Encoder, Norm, Shape
+from dareps.encoders._base import Encoder
+from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class DigitCNN(Encoder):
     width: int = Field(100, gt=0)
     kernel: int = Field(5, gt=0)
     padding: int = Field(0, ge=0)
+    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    """Of the dense stage, whose output is the features."""
     norm: bool = True
     dropout: float = Field(0.0, ge=0, lt=1)
 
@@ -36,7 +39,7 @@ class DigitCNN(Encoder):
         stages = {
             "conv1": convolution(shape[0], first, self.kernel, self.padding, layer),
             "conv2": convolution(first, second, self.kernel, self.padding, layer),
-            "dense": nn.Sequential(nn.Flatten(), *dense(flat, self.width, "relu", layer, self.dropout)),
+            "dense": nn.Sequential(nn.Flatten(), *dense(flat, self.width, self.activation, layer, self.dropout)),
         }
         return Stages("encoder digit_cnn", shape, stages)
 

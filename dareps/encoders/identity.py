@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dareps.encoders._base import Encoder, Norm, Shape
+from dareps.encoders._base import Encoder
+from dareps.encoders._shapes import Norm, Shape
 
 if TYPE_CHECKING:
     from dareps.encoders._stages import Stages

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from dareps.encoders._base import Encoder, Norm, Shape
+from dareps.encoders._base import Encoder
+from dareps.encoders._shapes import Norm, Shape
 
 if TYPE_CHECKING:
     from torch import nn

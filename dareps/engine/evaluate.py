@@ -80,6 +80,15 @@ class Evaluator:
                 logits.append(head)
         return Outputs(_array(features), _array(logits))
 
+    def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
+        """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
+        with _evaluating(method):
+            found = self.outputs(method, self.data.target_train)
+        features, logits = (
+            torch.from_numpy(values).to(self.device, self.dtype) for values in (found.features, found.logits)
+        )
+        return features, logits
+
     @torch.no_grad()
     def calibrate(self, method: Method, unread: Sequence[str]) -> None:
         """Take the normalisation statistics of domains that no stream reads from their unlabelled train rows."""

@@ -12,21 +12,19 @@ import torch
 
 from dareps.data._base import SplitData
 from dareps.data.split import make_split
-from dareps.engine.evaluate import Evaluator, scatter
+from dareps.engine.evaluate import Evaluator
 from dareps.engine.identity import checkpoint_path, identity_of
 from dareps.engine.ledger import Ledger
-from dareps.engine.loop import DTYPES, Hooks, Report, Stopped, Trainer, build_method
+from dareps.engine.loop import Hooks, Report, Stopped, Trainer, build_method
 from dareps.engine.memory import keep_freed_memory
-from dareps.engine.outcome import Identity, Outcome, Selected
-from dareps.engine.phases import target_labels
-from dareps.engine.predict import save_model
+from dareps.engine.outcome import Identity, Outcome
 from dareps.engine.resume import Checkpointer
+from dareps.engine.scoring import Finished, outcome_of
 from dareps.engine.shallow import fit_shallow
+from dareps.engine.state import DTYPES
 from dareps.errors import CheckpointError, ConfigError, DarepsError, StoreError
 from dareps.recipe.bind import run_key
-from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
-from dareps.transfer import Train
 
 
 @dataclass(slots=True)
@@ -96,7 +94,8 @@ def _train(
     outcomes = []
     for copy, ledger in enumerate(ledgers):
         method = trainer.population.single(copy)
-        outcomes.append(_outcome(runs[copy], data[copy], identities[copy], ledger, method, seconds, surroundings))
+        own = Finished(runs[copy], data[copy], identities[copy], ledger, method, seconds)
+        outcomes.append(_scored(own, surroundings))
     return outcomes
 
 
@@ -110,64 +109,12 @@ def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surrounding
     weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
     ledger.judge(view, run.engine.selection, evaluator.oracle_labels, lambda: weights)
     surroundings.report(Report(0, 0, {run.seed: ledger.at(0)}))
-    return _outcome(run, data, own, ledger, method, time.monotonic() - clock, surroundings)
+    return _scored(Finished(run, data, own, ledger, method, time.monotonic() - clock), surroundings)
 
 
-def _outcome(
-    run: Run,
-    data: SplitData,
-    own: Identity,
-    ledger: Ledger,
-    method: Method,
-    seconds: float,
-    surroundings: Surroundings,
-) -> Outcome:
-    """Score the chosen checkpoints on the sealed test rows, and save the kept one."""
-    phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
-    labels = target_labels(phases, data)
-    if ledger.failure:
-        return Outcome(own, "failed", labels, seconds, ledger.failure, curves=ledger.curves)
-    evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision])
-    scored = {}
-    for step, weights in ledger.snapshots.items():
-        method.load_state_dict(weights)
-        scored[step] = evaluator.score(method)
-    source = dict(ledger.curves["source_accuracy"])
-    selected = tuple(
-        Selected(
-            selection=name,
-            step=best.step,
-            score=best.score,
-            source_metric=source[best.step],
-            target_metric=scored[best.step][0].accuracy,
-            metrics={
-                "balanced_accuracy": scored[best.step][0].balanced_accuracy,
-                "macro_f1": scored[best.step][0].macro_f1,
-            },
-            confusion=scored[best.step][0].confusion,
-        )
-        for name, best in ((type(rule).name, ledger.best[type(rule).name]) for rule in run.engine.selection)
-    )
-    kept = ledger.best[run.engine.keep].step
-    method.load_state_dict(ledger.snapshots[kept])
-    plots = None
-    if run.seed == 0:
-        after = scatter(evaluator.view(method, kept), evaluator.source_labels)
-        plots = {"before": ledger.before or after, "after": after}
-    folder = ""
-    if surroundings.save is None or run.seed in surroundings.save:
-        folder = save_model(surroundings.folder, run, own, data, method, scored[kept][1])
-    return Outcome(
-        own,
-        "ok",
-        labels,
-        seconds,
-        warnings=ledger.warnings(data.tasks[0].size),
-        selected=selected,
-        curves=ledger.curves,
-        scatter=plots,
-        folder=folder,
-    )
+def _scored(own: Finished, surroundings: Surroundings) -> Outcome:
+    keep = surroundings.save is None or own.run.seed in surroundings.save
+    return outcome_of(own, surroundings.device, surroundings.folder, keep)
 
 
 def device_of(name: str) -> torch.device:

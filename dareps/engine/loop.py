@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from dareps.data._base import SplitData
 from dareps.engine.capture import Inputs, maybe_capture
@@ -21,13 +19,12 @@ from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, 
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
+from dareps.engine.state import DTYPES, broken, evaluation_steps, load_optimizer, snapshot
 from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
 from dareps.types import SubStep
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,7 @@ class Trainer:
             start, stop = self.position.step, self._boundary(plan)
             self._window(plan, pool, step, start, stop)
             self.position.step = stop
-            refresh_due(self, plan.offset + stop)
+            refresh_due(self.population, self.evaluators, plan.offset + stop)
             if plan.offset + stop in evaluation_steps(self.total, self.engine.evaluations):
                 self._evaluate(plan.offset + stop)
             self._after_window(plan, stop)
@@ -226,7 +223,9 @@ class Trainer:
         """The next step of the phase at which losses are flushed, a checkpoint is judged or the phase ends."""
         start = self.position.step
         flush = (start // self.engine.flush + 1) * self.engine.flush
-        points = evaluation_steps(self.total, self.engine.evaluations) | refresh_points(self)
+        points = evaluation_steps(self.total, self.engine.evaluations) | refresh_points(
+            self.population.method, self.total
+        )
         inner = [point - plan.offset for point in points if point - plan.offset > start]
         return min([flush, plan.steps, *inner])
 
@@ -257,50 +256,3 @@ def build_method(run: Run, data: SplitData) -> Method:
     """The method of a bound run, initialised by its seed."""
     shape = tuple(data.source_train[0].x.shape[1:])
     return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed)
-
-
-def evaluation_steps(total: int, count: int) -> set[int]:
-    """Up to `count` evenly spaced steps, the last step among them."""
-    return {max(1, round(total * number / count)) for number in range(1, count + 1)} if total else {0}
-
-
-def broken(values: np.ndarray, names: Sequence[str], start: int) -> str:
-    """The first value that is not finite, as `step N: PART is not finite`, or an empty text."""
-    bad = np.argwhere(~np.isfinite(values))
-    if not len(bad):
-        return ""
-    row, column = bad[0]
-    return f"step {start + int(row) + 1}: {names[column]} is not finite"
-
-
-def snapshot(method: Method) -> dict[str, Tensor]:
-    """Clones of all parameters and buffers."""
-    return {name: value.detach().clone() for name, value in method.state_dict().items()}
-
-
-def optimizer_state(optimizer: Optimizer | None) -> dict[str, Tensor]:
-    """The optimizer's tensors as `INDEX.FIELD`."""
-    if optimizer is None:
-        return {}
-    states = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{name}": value
-        for index, own in states.items()
-        for name, value in own.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_state` gave."""
-    if not tensors:
-        return
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        index, _, own = name.partition(".")
-        state.setdefault(int(index), {})[own] = value
-    groups = optimizer.state_dict()["param_groups"]
-    rate = optimizer.param_groups[0]["lr"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for group in optimizer.param_groups:
-        group["lr"] = rate

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from dareps.alignment._modules import AlignmentModule
+from dareps.engine.evaluate import Evaluator
 from dareps.engine.population import Population
 from dareps.recipe.method import Method
-
-if TYPE_CHECKING:
-    from dareps.engine.loop import Trainer
 
 
 class _AfterStep(nn.Module):
@@ -49,35 +47,23 @@ def active(method: Method) -> list[AlignmentModule]:
     return [module for index in method.active if isinstance(module := method.align[index], AlignmentModule)]
 
 
-def refresh_points(trainer: Trainer) -> set[int]:
+def refresh_points(method: Method, total: int) -> set[int]:
     """Steps after which some active alignment wants a pass over the target train rows."""
-    periods = [module.refresh_every for module in active(trainer.population.method) if module.refresh_every]
-    return {point for period in periods for point in range(period, trainer.total + 1, period)}
+    periods = [module.refresh_every for module in active(method) if module.refresh_every]
+    return {point for period in periods for point in range(period, total + 1, period)}
 
 
-def refresh_due(trainer: Trainer, step: int) -> None:
+def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: int) -> None:
     """Give every alignment that is due one pass over the target train rows of its copy."""
-    method = trainer.population.method
-    due = [
-        index
-        for index in method.active
-        if (every := getattr(method.align[index], "refresh_every", 0)) and step % every == 0
-    ]
-    if not due:
+    if step not in refresh_points(population.method, step):
         return
-    for copy, evaluator in enumerate(trainer.evaluators):
-        single = trainer.population.single(copy)
-        was = single.training
-        single.eval()
-        outputs = evaluator.outputs(single, trainer.data[copy].target_train)
-        single.train(was)
-        features = torch.from_numpy(outputs.features).to(trainer.device, trainer.dtype)
-        logits = torch.from_numpy(outputs.logits).to(trainer.device, trainer.dtype)
-        for index in due:
-            module = single.align[index]
-            assert isinstance(module, AlignmentModule)
-            module.refresh(features, logits)
-        trainer.population.put_back(copy, single)
+    for copy, evaluator in enumerate(evaluators):
+        method = population.single(copy)
+        features, logits = evaluator.target_pass(method)
+        for module in active(method):
+            if module.refresh_every and step % module.refresh_every == 0:
+                module.refresh(features, logits)
+        population.put_back(copy, method)
 
 
 def _overrides(module: AlignmentModule, name: str) -> bool:

@@ -34,12 +34,26 @@ def find_config(kind: str, name: str) -> Path:
     known = shipped(kind)
     if name in known:
         return known[name]
-    path = Path(name).expanduser()
+    path = expanded(name, kind.removesuffix("s"))
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
             return path
         raise ConfigError(kind.removesuffix("s"), "there is no such file", name, suggestion(path.stem, known))
     raise ConfigError(kind.removesuffix("s"), "no shipped one has this name", name, suggestion(name, known))
+
+
+def expanded(name: str, where: str) -> Path:
+    """A path that a user wrote, `~` replaced.
+
+    Raises:
+        ConfigError: No file can have this name.
+    """
+    try:
+        path = Path(name).expanduser()
+        path.resolve().exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(where, f"not a usable path ({error})", name, "Check the spelling.") from None
+    return path
 
 
 def read_recipe(name: str) -> dict[str, Any]:
@@ -58,7 +72,7 @@ def load_plugins(names: object, folder: Path) -> object:
     """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return names
-    paths = [(folder / Path(name).expanduser()).resolve() for name in names]
+    paths = [(folder / expanded(name, "plugins")).resolve() for name in names]
     for path in paths:
         load_file(path)
     return [str(path) for path in paths]
@@ -176,6 +190,9 @@ def _checked(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
         head = path.split(".")[0]
         if head not in known:
             raise ConfigError(f"override {path}", "unknown key", head, suggestion(head, known))
-        if path == "data":
-            raise ConfigError("override data", "the dataset is named by --split", fix="Use --split DATA/SOURCE:TARGET.")
+        if path in ("data", "data.name"):
+            fix = "Use --split DATA/SOURCE:TARGET."
+            raise ConfigError(f"override {path}", "the dataset is named by --split", fix=fix)
+        if head == "plugins":
+            raise ConfigError(f"override {path}", "plug-in files are named by --plugin", fix="Use --plugin FILE.")
     return list(overrides)

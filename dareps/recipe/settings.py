@@ -133,8 +133,12 @@ def fill(settings: Mapping[str, Any], dataset: type[Dataset]) -> dict[str, Any]:
     filled = dict(settings)
     phases = filled.setdefault("phases", [{}])
     named = [own.get("name") for own in phases if isinstance(own, dict)] if isinstance(phases, list) else []
-    if filled.get("encoder") is None:
-        filled["encoder"] = "identity" if "linear_svm" in named else dataset.defaults.get("encoder", "mlp")
+    default = "identity" if "linear_svm" in named else dataset.defaults.get("encoder", "mlp")
+    given = filled.get("encoder")
+    if given is None:
+        filled["encoder"] = default
+    elif isinstance(given, dict) and "name" not in given:
+        filled["encoder"] = {**({"name": default} if isinstance(default, str) else default), **given}
     if isinstance(phases, list):
         filled["phases"] = [_fill_phase(own, dataset.defaults) for own in phases]
     return filled

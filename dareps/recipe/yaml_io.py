@@ -81,6 +81,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_BREAKS = "\x85\u2028\u2029\ufeff"
+"""Characters that YAML folds or drops unless they are escaped, which PyYAML does in double quotes alone."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(mark in text for mark in _BREAKS) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text)
+# A text that the loader above would read as a number is quoted; the surprises of other loaders stay quoted, too.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 _Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_list(list(data)))
 
 

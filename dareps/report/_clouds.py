@@ -9,7 +9,7 @@ from dareps.engine.outcome import Outcome
 from dareps.report._plots import WIDTH
 from dareps.report._section import Section
 from dareps.report._style import GREY, PALETTE, PAPER, SOURCE_COLOUR, TARGET_COLOUR
-from dareps.suite._results import CHOSEN, SOURCE_ONLY
+from dareps.suite._results import SOURCE_ONLY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 40
 NUMBERED_CLASSES = 12
+LABEL_DISTANCE = 0.075
+"""Between class labels in a scatter, as a part of its width."""
 
 
 def scatter_plot(section: Section, split: str) -> Figure | None:
@@ -44,16 +46,18 @@ def scatter_plot(section: Section, split: str) -> Figure | None:
 
 
 def confusion_plot(section: Section) -> Figure | None:
-    """Confusion matrices of `source_only` and the chosen recipe, and what the choice changes, in percent of a class."""
+    """Confusion matrices of `source_only` and of the recipe shown against it, and their difference, in percent."""
     from matplotlib.figure import Figure
 
-    names = [SOURCE_ONLY, CHOSEN if section.choices else ""]
-    found = [(name, table) for name in names if (table := _confusion(section, name)) is not None]
+    recipe, role = section.shown
+    other = recipe if recipe == role else f"{recipe} ({role})"
+    names = {SOURCE_ONLY: SOURCE_ONLY, recipe: other} if recipe else {SOURCE_ONLY: SOURCE_ONLY}
+    found = [(title, table) for name, title in names.items() if (table := _confusion(section, name)) is not None]
     if not found or len({len(table) for _, table in found}) > 1 or len(found[0][1]) > MOST_CLASSES:
         return None
     panels = [(name, table, False) for name, table in found]
     if len(found) == 2:
-        panels.append((f"{CHOSEN} minus {SOURCE_ONLY}", found[1][1] - found[0][1], True))
+        panels.append((f"{recipe} minus {SOURCE_ONLY}", found[1][1] - found[0][1], True))
     figure = Figure(figsize=(WIDTH, 4.1), layout="constrained")
     for axes, (title, table, signed) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _matrix(axes, table, signed)
@@ -64,14 +68,15 @@ def confusion_plot(section: Section) -> Figure | None:
 
 
 def _scatter_panels(section: Section, split: str) -> list[tuple[str, dict[str, Any]]]:
-    base, chosen = _with_scatter(section, SOURCE_ONLY, split), _with_scatter(section, CHOSEN, split)
-    first = base or chosen
+    recipe, role = section.shown
+    base, other = _with_scatter(section, SOURCE_ONLY, split), _with_scatter(section, recipe, split)
+    first = base or other
     if first is None or first.scatter is None:
         return []
     panels = [("before training", first.scatter.get("before"))]
     panels += [(f"after: {SOURCE_ONLY}", base.scatter.get("after"))] if base is not None and base.scatter else []
-    if chosen is not None and chosen.scatter and chosen.identity.recipe != SOURCE_ONLY:
-        panels.append((f"after: {chosen.identity.recipe} ({CHOSEN})", chosen.scatter.get("after")))
+    if other is not None and other.scatter and other.identity.recipe != SOURCE_ONLY:
+        panels.append((f"after: {other.identity.recipe} ({role})", other.scatter.get("after")))
     return [(title, cloud) for title, cloud in panels if cloud and len(cloud["x"])]
 
 
@@ -94,13 +99,33 @@ def _by_class(axes: Axes, cloud: dict[str, Any]) -> None:
 
     x, labels, domains = _points(cloud), np.array(cloud["label"]), np.array(cloud["domain"])
     first = domains == domains[0]
-    for place, label in enumerate(np.unique(labels)):
+    classes = np.unique(labels)
+    for place, label in enumerate(classes):
         for side, marker in ((first, "o"), (~first, "^")):
             own = x[(labels == label) & side]
             axes.scatter(own[:, 0], own[:, 1], s=11, c=_class_colour(place), marker=marker, alpha=0.7, linewidths=0)
-        centre = np.median(x[labels == label], axis=0)
-        name = axes.text(centre[0], centre[1], str(label), ha="center", va="center", fontsize=10, fontweight="bold")
+    places = _apart(np.array([np.median(x[labels == label], axis=0) for label in classes]), np.ptp(x, axis=0))
+    for (across, up), label in zip(places, classes, strict=True):
+        name = axes.text(across, up, str(label), ha="center", va="center", fontsize=10, fontweight="bold")
         name.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
+
+
+def _apart(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
+    """Places (c, 2) pushed away from each other until no two labels overlap, as far as there is room."""
+    import numpy as np
+
+    if len(places) > MOST_CLASSES:
+        return places
+    unit = np.maximum(extent, 1e-12)
+    # A spiral of tiny offsets gives coinciding labels a direction to part in.
+    angle = np.arange(len(places)) * 2.4
+    moved = places / unit + 1e-6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    for _ in range(100):
+        between = moved[:, None] - moved[None]
+        distance = np.linalg.norm(between, axis=2) + np.eye(len(moved))
+        lacking = np.maximum(LABEL_DISTANCE - distance, 0) / distance
+        moved = moved + 0.5 * (between * lacking[..., None]).sum(axis=1)
+    return np.asarray(moved * unit)
 
 
 def _class_colour(place: int) -> str:
@@ -118,7 +143,7 @@ def _confusion(section: Section, recipe: str) -> np.ndarray | None:
     """Counts of all splits and seeds, as percent of each true class (c, c); None without counts of one shape."""
     import numpy as np
 
-    rows = [own for run in section.runs(recipe) if (own := section.selected(run)) is not None] if recipe else []
+    rows = [own for run in section.runs(recipe) if (own := section.selected(run)) is not None]
     tables = [np.array(own.confusion, dtype=float) for own in rows if own.confusion]
     if not tables or len({table.shape for table in tables}) > 1:
         return None

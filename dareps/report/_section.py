@@ -13,6 +13,7 @@ from dareps.suite._results import (
     BOUNDS,
     CHOSEN,
     ORACLE,
+    SOURCE_ONLY,
     Place,
     Result,
     dataset_name,
@@ -90,6 +91,18 @@ class Section:
         found = self.finished
         found = [own for own in found if recipe in (own.identity.recipe, self._role(own))]
         return [own for own in found if split in (None, split_name(own.identity))]
+
+    @property
+    def oracle_recipe(self) -> str:
+        """The best recipe in hindsight on average, or an empty text."""
+        return next((entry.recipe for entry in self.board() if entry.oracle_recipe), "")
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The recipe that figures set against `source_only`, and its role: the choice, else the best in hindsight."""
+        if any(result.recipe != SOURCE_ONLY for result in self.choices.values()):
+            return CHOSEN, CHOSEN
+        return self.oracle_recipe, "oracle recipe"
 
     def selected(self, outcome: Outcome) -> Selected | None:
         """The checkpoint that the headline's rule chose in a run."""

@@ -24,9 +24,12 @@ SOURCE_COLOUR, TARGET_COLOUR = "#0072B2", "#D55E00"
 INK, FAINT, PAPER = "#123456", "#123457", "#123458"
 GREY = "#8C8C8C"
 _PAGE = {
-    **{INK: "currentColor", FAINT: "var(--faint)", PAPER: "var(--paper)"},
+    INK: "currentColor",
+    FAINT: "var(--faint)",
+    PAPER: "var(--paper)",
     # The two darkest colours of the palette are lighter on a dark page.
-    **{"#0072B2": "var(--blue)", "#882255": "var(--wine)"},
+    "#0072B2": "var(--blue)",
+    "#882255": "var(--wine)",
 }
 _RC = {
     "svg.fonttype": "none",

@@ -107,6 +107,8 @@ def _choice(section: Section) -> str:
     if chosen.mean is None:
         return f"{text}; no seed has every split, so there is no average."
     text = f"{text}: {percent(chosen.mean)} % {_bracket(chosen)}".rstrip()
+    if set(counts) == {SOURCE_ONLY}:
+        return f"{text}. That is no adaptation at all."
     return f"{text}{_against(chosen)}."
 
 

@@ -82,7 +82,7 @@ def _drawn(block: Block, look: dict[str, Look]) -> list[tuple[str, str, Figure |
     section = block.section
     scatters = section.splits if len(section.splits) <= MOST_SCATTERS else section.splits[:1]
     only = "" if len(scatters) == len(section.splits) else f", the first of {len(section.splits)} splits"
-    curves = "Mean over splits and seeds, band of one standard deviation over seeds. Nothing here chose a checkpoint."
+    curves = "Mean over splits and seeds, band of one standard deviation. The target chose no headline checkpoint."
     points = "First two principal components of validation features, one seed; target points by predicted class."
     counts = "Percent of each true class of the target test rows, over all splits and seeds."
     return [

@@ -11,6 +11,7 @@ from dareps.transfer._optimizer import Optimizer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Adam as TorchAdam
     from torch.optim import Optimizer as TorchOptimizer
 
 
@@ -46,16 +47,13 @@ class Adam(Optimizer):
         """`torch.optim.Adam`, fused."""
         from torch import optim
 
-        betas = (self.beta1, self.beta2)
-        return optim.Adam(
-            parameters,
-            lr=lr,
-            betas=betas,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            fused=True,
-            capturable=capturable,
-        )
+        return self._build(optim.Adam, parameters, lr, capturable)
+
+    def _build(
+        self, kind: type[TorchAdam], parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool
+    ) -> TorchOptimizer:
+        betas, decay = (self.beta1, self.beta2), self.weight_decay
+        return kind(parameters, lr=lr, betas=betas, eps=self.eps, weight_decay=decay, fused=True, capturable=capturable)
 
 
 class AdamW(Adam):
@@ -68,13 +66,4 @@ class AdamW(Adam):
         """`torch.optim.AdamW`, fused."""
         from torch import optim
 
-        betas = (self.beta1, self.beta2)
-        return optim.AdamW(
-            parameters,
-            lr=lr,
-            betas=betas,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            fused=True,
-            capturable=capturable,
-        )
+        return self._build(optim.AdamW, parameters, lr, capturable)

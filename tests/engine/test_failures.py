@@ -9,7 +9,7 @@ import torch
 import dareps.engine.execute as execute_module
 from dareps.data.split import make_split
 from dareps.engine.execute import Surroundings, execute
-from dareps.engine.loop import broken
+from dareps.engine.state import broken
 from tests.engine._make import CPU, FLOAT64, SHORT, distance, outcome_of, run_of, trainer_of, weights_of
 
 

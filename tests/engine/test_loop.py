@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from dareps.engine.loop import evaluation_steps
 from dareps.engine.phases import rates, trained
 from dareps.engine.rows import IndexOrder
+from dareps.engine.state import evaluation_steps
 from dareps.errors import ConfigError
 from tests.engine._make import FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
 

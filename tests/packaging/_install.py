@@ -30,7 +30,7 @@ class Installed:
 
 
 def call(*command: str, folder: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """Run a command as someone who has set nothing and has this folder only; what dareps builds is kept for the next."""
+    """Run a command as someone who has set nothing; what dareps builds is kept for the next command."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DAREPS_", "WANDB_"))}
     environment = kept | {"DAREPS_CACHE": str(folder.parents[1] / "cache"), "WANDB_MODE": "disabled", "COLUMNS": "200"}
     return subprocess.run(

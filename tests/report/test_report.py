@@ -6,96 +6,37 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from rich.console import Console
 
-from dareps.engine.outcome import Outcome
 from dareps.errors import ConfigError, StoreError
 from dareps.report import console_leaderboard, write_report
-from dareps.report._markdown import markdown
-from dareps.report._page import build_page
-from dareps.report._section import HEADLINE
+from dareps.report._clouds import LABEL_DISTANCE, _apart
 from dareps.suite.store import Store
 from tests.suite_store._make import outcome
 
 from ._demo import RECIPES, demo
+from ._reading import Page, report_text, write
 
 PAIRS = [f"{a}:{b}" for a, b in itertools.permutations(("books", "dvd", "electronics", "kitchen"), 2)]
-VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
-
-
-class _Page(HTMLParser):
-    """Checks nesting and gathers ids, references, text and tags."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.stack: list[str] = []
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.stack, f"left open: {self.stack}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.stack.append(tag)
-        self._note(attrs)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._note(attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self.stack or self.stack[-1] != "style":
-            self.words.append(data)
-
-    def _note(self, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value or "")
-            if name in ("href", "src", "xlink:href", "srcset", "action"):
-                self.references.append(value or "")
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
-
-
-def _write(folder: Path, runs: list[Outcome], **settings: str) -> tuple[_Page, str]:
-    store = Store(folder)
-    for run in runs:
-        store.save(run)
-    path = write_report(folder, **settings)
-    return _Page(path.read_text(encoding="utf-8")), (folder / "report.md").read_text(encoding="utf-8")
-
-
-def _notes(folder: Path, runs: list[Outcome], selection: str = HEADLINE) -> str:
-    """The sentences and tables alone, without drawing figures."""
-    store = Store(folder)
-    for run in runs:
-        store.save(run)
-    return markdown(build_page(store, selection=selection))
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[_Page, str, Path]:
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str, Path]:
     folder = tmp_path_factory.mktemp("quick")
     runs = demo()
     runs[4] = replace(runs[4], warnings=("source accuracy was lost: 0.512 at the end",))
     runs.append(outcome("cmd", "fonts:scans", 9, status="failed", dataset="digits8", error="step 3: <loss> is nan | a"))
-    return (*_write(folder, runs, title="Quick & <bold>"), folder)
+    return (*write(folder, runs, title="Quick & <bold>"), folder)
 
 
-def test_the_page_is_whole_and_needs_nothing_from_outside(two: tuple[_Page, str, Path]) -> None:
+def test_the_page_is_whole_and_needs_nothing_from_outside(two: tuple[Page, str, Path]) -> None:
     page, _, folder = two
     text = (folder / "report.html").read_text()
     assert len(page.ids) == len(set(page.ids))
@@ -108,7 +49,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(two: tuple[_Page, str,
     assert outside <= {"http://www.w3.org/1999/xlink", "http://www.w3.org/2000/svg"}
 
 
-def test_the_page_shows_every_figure_and_table(two: tuple[_Page, str, Path]) -> None:
+def test_the_page_shows_every_figure_and_table(two: tuple[Page, str, Path]) -> None:
     page, _, _ = two
     # Accuracy, curves, features of two splits, confusion.
     assert page.tags.count("svg") == 5
@@ -119,7 +60,7 @@ def test_the_page_shows_every_figure_and_table(two: tuple[_Page, str, Path]) -> 
     assert "after: mcc (chosen)" in page.text
 
 
-def test_texts_of_users_are_escaped(two: tuple[_Page, str, Path]) -> None:
+def test_texts_of_users_are_escaped(two: tuple[Page, str, Path]) -> None:
     page, notes, _ = two
     assert "bold" not in page.tags
     assert "Quick & <bold>" in page.text
@@ -127,14 +68,14 @@ def test_texts_of_users_are_escaped(two: tuple[_Page, str, Path]) -> None:
     assert "<loss> is nan \\| a" in notes
 
 
-def test_figures_follow_the_pages_colours(two: tuple[_Page, str, Path]) -> None:
+def test_figures_follow_the_pages_colours(two: tuple[Page, str, Path]) -> None:
     text = (two[2] / "report.html").read_text()
     assert "#12345" not in text
     assert "currentColor" in text
     assert "prefers-color-scheme: dark" in text
 
 
-def test_the_numbers_of_page_markdown_and_leaderboard_agree(two: tuple[_Page, str, Path]) -> None:
+def test_the_numbers_of_page_markdown_and_leaderboard_agree(two: tuple[Page, str, Path]) -> None:
     page, notes, folder = two
     with (folder / "leaderboard.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["selection"] == "information_maximisation"]
@@ -147,7 +88,7 @@ def test_the_numbers_of_page_markdown_and_leaderboard_agree(two: tuple[_Page, st
         assert f"[{shown[1]}, {shown[2]}]" in notes
 
 
-def test_failures_and_collapses_are_marked(two: tuple[_Page, str, Path]) -> None:
+def test_failures_and_collapses_are_marked(two: tuple[Page, str, Path]) -> None:
     page, notes, _ = two
     for text in (page.text, notes):
         assert "1 run failed" in text
@@ -156,7 +97,7 @@ def test_failures_and_collapses_are_marked(two: tuple[_Page, str, Path]) -> None
         assert "source accuracy was lost: 0.512" in text
 
 
-def test_the_page_opens_with_what_was_compared(two: tuple[_Page, str, Path]) -> None:
+def test_the_page_opens_with_what_was_compared(two: tuple[Page, str, Path]) -> None:
     page, notes, _ = two
     for text in (page.text, notes.replace("`", "")):
         assert "8 recipes compared on 2 splits of digits8 (fonts:scans and scans:fonts), with 3 seeds." in text
@@ -165,7 +106,7 @@ def test_the_page_opens_with_what_was_compared(two: tuple[_Page, str, Path]) -> 
         assert "too few pairs for a test (it takes 6 splits or 5 seeds)" in text
 
 
-def test_markdown_tables_are_rectangular(two: tuple[_Page, str, Path]) -> None:
+def test_markdown_tables_are_rectangular(two: tuple[Page, str, Path]) -> None:
     for block in two[1].split("\n\n"):
         lines = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1
@@ -173,7 +114,7 @@ def test_markdown_tables_are_rectangular(two: tuple[_Page, str, Path]) -> None:
 
 def test_twelve_splits_stay_compact(tmp_path: Path) -> None:
     recipes = {**RECIPES, "mmd_multi_kernel": 0.03, "domain_specific_bn": -0.03}
-    page, notes = _write(tmp_path, demo("amazon_reviews", PAIRS, 2, recipes, classes=2))
+    page, notes = write(tmp_path, demo("amazon_reviews", PAIRS, 2, recipes, classes=2))
     assert page.tags.count("svg") == 4
     assert page.tags.count("details") == 1
     assert "the first of 12 splits" in page.text
@@ -184,15 +125,15 @@ def test_twelve_splits_stay_compact(tmp_path: Path) -> None:
 
 def test_a_report_written_twice_is_the_same(tmp_path: Path) -> None:
     runs = demo(recipes={"source_only": 0.0, "dann": 0.05}, seeds=1, splits=["a:b"])
-    _write(tmp_path, runs)
+    write(tmp_path, runs)
     before = {path.name: path.read_bytes() for path in tmp_path.glob("report.*")}
-    _write(tmp_path, runs)
+    write(tmp_path, runs)
     assert before == {path.name: path.read_bytes() for path in tmp_path.glob("report.*")}
 
 
 def test_it_says_so_when_nothing_beats_source_only(tmp_path: Path) -> None:
     runs = demo(recipes={"source_only": 0.05, "dann": -0.05, "cmd": -0.02}, seeds=2)
-    notes = _notes(tmp_path, runs)
+    notes = report_text(tmp_path, runs)
     assert "Nothing beats `source_only` here" in notes
     assert "`target_only` not run" in notes
 
@@ -204,7 +145,7 @@ def test_it_says_so_when_gains_may_be_chance(tmp_path: Path) -> None:
         for name, own in values.items()
         for seed, value in enumerate(own)
     ]
-    notes = _notes(tmp_path, runs, selection="entropy")
+    notes = report_text(tmp_path, runs, selection="entropy")
     assert "Nothing beats `source_only` beyond chance here" in notes
 
 
@@ -214,7 +155,7 @@ def test_it_says_so_when_the_chosen_recipe_loses(tmp_path: Path) -> None:
         outcome("source_only", values={rule: 0.8}, scores={rule: 0.1}),
         outcome("dann", values={rule: 0.6}, scores={rule: 0.9}),
     ]
-    notes = _notes(tmp_path, runs)
+    notes = report_text(tmp_path, runs)
     assert "chose `dann` (1 of 1): 60.0 %, \u221220.0 points" in notes
     assert "so the choice does not beat it" in notes
     assert "gave away 20.0 points" in notes
@@ -222,10 +163,10 @@ def test_it_says_so_when_the_chosen_recipe_loses(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_and_one_of_failed_runs_only_say_so(tmp_path: Path) -> None:
-    page, notes = _write(tmp_path, [])
+    page, notes = write(tmp_path, [])
     assert "no run has finished" in page.text
     assert "no run has finished" in notes
-    page, notes = _write(tmp_path, [outcome(status="failed")])
+    page, notes = write(tmp_path, [outcome(status="failed")])
     assert "no run has finished" in page.text
     assert "the loss of align.0 is nan" in page.text
     assert "the loss of align.0 is nan" in notes
@@ -238,7 +179,7 @@ def test_stale_and_missing_runs_are_told_and_left_out(tmp_path: Path) -> None:
     store.save(outcome("dann", key="old", values={rule: 0.111}))
     store.save(outcome("cmd", key="new", values={rule: 0.5}))
     store.mark_expected(["new", "planned", "too"])
-    page, notes = _write(tmp_path, [])
+    page, notes = write(tmp_path, [])
     assert "1 stale run left out" in page.text
     assert "2 runs of the suite not done yet" in page.text
     assert "Stale runs, left out above" in notes
@@ -246,7 +187,7 @@ def test_stale_and_missing_runs_are_told_and_left_out(tmp_path: Path) -> None:
 
 
 def test_a_headline_rule_without_results_is_replaced_and_named(tmp_path: Path) -> None:
-    notes = _notes(tmp_path, [outcome(values={"last": 0.5})], selection="dev")
+    notes = report_text(tmp_path, [outcome(values={"last": 0.5})], selection="dev")
     assert "selected by `last` alone, at the end of training (asked for was `dev`" in notes
     assert "no recipe was chosen" in notes
 
@@ -269,13 +210,13 @@ def test_a_folder_without_results_is_one_clear_error(tmp_path: Path) -> None:
 def test_runs_without_curves_scatter_or_confusion_give_a_page(tmp_path: Path) -> None:
     bare = [replace(run, curves={}, scatter=None, selected=tuple(replace(row, confusion=[]) for row in run.selected))
             for run in demo(seeds=1)]  # fmt: skip
-    page, _ = _write(tmp_path, bare)
+    page, _ = write(tmp_path, bare)
     assert page.tags.count("svg") == 1
 
 
 def test_recipes_that_could_not_run_on_every_split_have_no_average(tmp_path: Path) -> None:
     runs = [run for run in demo(seeds=2) if (run.identity.recipe, run.identity.source) != ("mcc", "fonts")]
-    notes = _notes(tmp_path, runs)
+    notes = report_text(tmp_path, runs)
     assert re.search(r"\| mcc \| \u2013 \| \u2013 \| [^|]* \| \u2013 \|", notes)
 
 
@@ -286,7 +227,7 @@ def _shown(folder: Path, width: int = 160) -> str:
     return capture.get().strip()
 
 
-def test_the_console_table_sets_bounds_apart(two: tuple[_Page, str, Path]) -> None:
+def test_the_console_table_sets_bounds_apart(two: tuple[Page, str, Path]) -> None:
     lines = _shown(two[2]).splitlines()
     assert "digits8, average of 2 splits, checkpoints by information_maximisation" in lines[0]
     names = [line.split()[0] for line in lines[4:] if line.strip()]
@@ -298,3 +239,28 @@ def test_importing_the_report_imports_nothing_heavy() -> None:
     code = "import sys, dareps.report; print([m for m in ('torch', 'matplotlib', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_when_the_choice_is_source_only_figures_show_the_oracle_recipe(tmp_path: Path) -> None:
+    runs = demo(recipes={"source_only": 0.0, "dann": 0.05}, seeds=1)
+    rule = "information_maximisation"
+    shy = [
+        replace(
+            run, selected=tuple(replace(row, score=float(run.identity.recipe == "source_only")) for row in run.selected)
+        )
+        for run in runs
+    ]
+    assert "`source_only` (2 of 2)" in report_text(tmp_path, shy, rule)
+    assert "no adaptation at all" in report_text(tmp_path, shy, rule)
+    page, _ = write(tmp_path, [])
+    assert "after: dann (oracle recipe)" in page.text
+    assert "dann minus source_only" in page.text
+
+
+@settings(max_examples=30)
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 10), st.just(2)), elements=st.floats(-3, 3)))
+def test_class_labels_do_not_overlap(places: np.ndarray) -> None:
+    extent = np.array([6.0, 4.0])
+    moved = _apart(places, extent) / extent
+    apart = np.linalg.norm(moved[:, None] - moved[None], axis=2) + np.eye(len(places))
+    assert apart.min() > 0.8 * LABEL_DISTANCE

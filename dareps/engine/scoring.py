@@ -1,0 +1,90 @@
+"""From a finished ledger to an outcome: the chosen checkpoints meet the sealed test rows, once, at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dareps.data._base import SplitData
+from dareps.engine.evaluate import Evaluator, Metrics, scatter
+from dareps.engine.ledger import Ledger
+from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.engine.phases import target_labels
+from dareps.engine.predict import save_model
+from dareps.engine.state import DTYPES
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.transfer import Train
+
+Scores = Mapping[int, tuple[Metrics, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that has been trained or fitted.
+
+    Attributes:
+        method: A module of the run's shape; its weights are overwritten by those of the checkpoints.
+        seconds: Wall time so far.
+    """
+
+    run: Run
+    data: SplitData
+    identity: Identity
+    ledger: Ledger
+    method: Method
+    seconds: float
+
+
+def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) -> Outcome:
+    """Score the chosen checkpoints, and save the kept one's model below `folder` when asked to."""
+    run, ledger = own.run, own.ledger
+    labels = target_labels([phase for phase in run.method.phases if isinstance(phase, Train)], own.data)
+    if ledger.failure:
+        return Outcome(own.identity, "failed", labels, own.seconds, ledger.failure, curves=ledger.curves)
+    evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision])
+    scores = {}
+    for step, weights in ledger.snapshots.items():
+        own.method.load_state_dict(weights)
+        scores[step] = evaluator.score(own.method)
+    kept = ledger.best[run.engine.keep].step
+    own.method.load_state_dict(ledger.snapshots[kept])
+    saved = save_model(folder, run, own.identity, own.data, own.method, scores[kept][1]) if keep else ""
+    return Outcome(
+        own.identity,
+        "ok",
+        labels,
+        own.seconds,
+        warnings=ledger.warnings(own.data.tasks[0].size),
+        selected=tuple(_selected(type(rule).name, ledger, scores) for rule in run.engine.selection),
+        curves=ledger.curves,
+        scatter=_plots(own, evaluator, kept),
+        folder=saved,
+    )
+
+
+def _selected(rule: str, ledger: Ledger, scores: Scores) -> Selected:
+    best = ledger.best[rule]
+    found = scores[best.step][0]
+    return Selected(
+        selection=rule,
+        step=best.step,
+        score=best.score,
+        source_metric=dict(ledger.curves["source_accuracy"])[best.step],
+        target_metric=found.accuracy,
+        metrics={"balanced_accuracy": found.balanced_accuracy, "macro_f1": found.macro_f1},
+        confusion=found.confusion,
+    )
+
+
+def _plots(own: Finished, evaluator: Evaluator, step: int) -> dict[str, Any] | None:
+    """Scatters before and after training, for one seed: they are for looking at, not for counting."""
+    if own.run.seed != 0:
+        return None
+    after = scatter(evaluator.view(own.method, step), evaluator.source_labels)
+    return {"before": own.ledger.before or after, "after": after}

@@ -1,0 +1,62 @@
+"""Small parts of the loop's state: when to judge, what broke, and the optimizer's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from dareps.recipe.method import Method
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
+"""Floating type of parameters by precision; bf16 is autocast over float32."""
+
+
+def evaluation_steps(total: int, count: int) -> set[int]:
+    """Up to `count` evenly spaced steps, the last step among them."""
+    return {max(1, round(total * number / count)) for number in range(1, count + 1)} if total else {0}
+
+
+def broken(values: np.ndarray, names: Sequence[str], start: int) -> str:
+    """The first value that is not finite, as `step N: PART is not finite`, or an empty text."""
+    bad = np.argwhere(~np.isfinite(values))
+    if not len(bad):
+        return ""
+    row, column = bad[0]
+    return f"step {start + int(row) + 1}: {names[column]} is not finite"
+
+
+def snapshot(method: Method) -> dict[str, Tensor]:
+    """Clones of all parameters and buffers."""
+    return {name: value.detach().clone() for name, value in method.state_dict().items()}
+
+
+def optimizer_state(optimizer: Optimizer | None) -> dict[str, Tensor]:
+    """The optimizer's tensors as `INDEX.FIELD`."""
+    if optimizer is None:
+        return {}
+    states = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value
+        for index, own in states.items()
+        for name, value in own.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_state` gave."""
+    if not tensors:
+        return
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, own = name.partition(".")
+        state.setdefault(int(index), {})[own] = value
+    groups = optimizer.state_dict()["param_groups"]
+    rate = optimizer.param_groups[0]["lr"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,83 @@
+"""Help, lists, pages and mistakes answer at once, without the libraries that take seconds to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli._ask import command, environment
+
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "wandb", "torchvision", "safetensors")
+LIGHT = [
+    (["--help"], 0),
+    (["--version"], 0),
+    (["train", "--help"], 0),
+    (["data", "list"], 0),
+    (["list"], 0),
+    (["list", "alignment"], 0),
+    (["show", "dann"], 0),
+    (["show", "linear_svm"], 0),
+    (["show", "mmd"], 0),
+    (["show", "digits8"], 0),
+    (["show", "dnan"], 2),
+    (["list", "alignments"], 2),
+    (["train", "dnan"], 2),
+    (["train", "dann", "encoder.widht=3"], 2),
+    (["train", "dann", "phases.0.steps=-1"], 2),
+    (["train", "dann", "phases.0.steps=many"], 2),
+    (["train", "source_only", "align=[mmd]"], 2),
+    (["train", "dann", "--split", "digits8/fonts:fonts"], 2),
+    (["train", "dann", "--split", "digits9/fonts:scans"], 2),
+    (["train", "dann", "--split", "digits8/fonts:skans"], 2),
+    (["train", "dann", "--plugin", "absent.py"], 2),
+    (["train", "dann", "--sedd", "3"], 2),
+    (["train"], 2),
+    (["bench", "quik"], 2),
+    (["data", "get", "digts"], 2),
+    (["report", "absent"], 2),
+    (["predict", "absent", "absent.npy"], 2),
+]
+GUARD = f"""
+import sys
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY!r}:
+            raise AssertionError("imported " + name)
+sys.meta_path.insert(0, Guard())
+from dareps.cli import app
+codes = []
+for words in {[words for words, _ in LIGHT]!r}:
+    try:
+        app(words, prog_name="dareps")
+    except SystemExit as end:
+        codes.append(end.code)
+    print("---", file=sys.stderr)
+print("codes", codes)
+"""
+
+
+def test_nothing_heavy_is_imported(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", GUARD], env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = dict(zip([" ".join(words) for words, _ in LIGHT], done.stderr.split("---\n"), strict=False))
+    assert done.stdout.splitlines()[-1] == f"codes {[code for _, code in LIGHT]}", answers
+    assert "imported" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["show", "dann"], ["train", "dann", "encoder.widht=3"]])
+def test_the_answer_takes_less_than_half_a_second(words: list[str], tmp_path: Path):
+    best = min(_seconds(words, tmp_path) for _ in range(5))
+    assert best < 0.5
+
+
+def _seconds(words: list[str], folder: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(command(*words), env=environment(), cwd=folder, capture_output=True, check=False)
+    return time.perf_counter() - start

@@ -1,0 +1,121 @@
+"""`list`, `show`, `data list` and `--dry-run`: all there is, told from the classes themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dareps.plugin import families, plugins
+from dareps.recipe.bind import rebind, shipped
+from tests.cli._ask import ask, refused
+
+PARTS = [(family, name) for family, root in families().items() for name in plugins(root)]
+
+
+def test_list_names_everything():
+    found = ask("list")
+    assert found.exit_code == 0
+    names = {line.split()[0] for line in found.stdout.splitlines() if line.startswith("  ")}
+    assert names == {*shipped("recipes"), *shipped("suites"), *(name for _, name in PARTS)}
+
+
+@pytest.mark.parametrize("family", ["recipes", "suites", *families()])
+def test_a_family_is_listed_a_line_each(family: str):
+    found = ask("list", family)
+    expected = shipped(family) if family in ("recipes", "suites") else plugins(families()[family])
+    assert [line.split()[0] for line in found.stdout.splitlines()] == sorted(expected)
+    assert all(len(line.split(maxsplit=1)[1]) > 10 for line in found.stdout.splitlines())
+
+
+def test_a_family_that_is_not_there_is_refused():
+    assert "Did you mean 'alignment'?" in refused("list", "alignments")
+
+
+@pytest.mark.parametrize("name", sorted(shipped("recipes")))
+def test_a_recipe_is_shown_whole(name: str):
+    found = ask("show", name)
+    assert found.exit_code == 0
+    assert shipped("recipes")[name].read_text(encoding="utf-8").strip() in found.stdout
+    assert "  engine.evaluations = 10 " in found.stdout
+    assert "\nsharing hard\n" in found.stdout
+
+
+def test_a_recipe_shows_settings_formula_and_paper():
+    page = ask("show", "dann").stdout
+    lines = [line.split() for line in page.splitlines()]
+    assert ["align.0.weight", "=", "1.0", "float", ">=", "0"] in lines
+    assert "Rows per stream and step." in page
+    assert "-log D_k(r(h))" in page
+    assert "Ganin et al., JMLR 2016, eq. 9" in page
+    assert page.count("\nencoder mlp\n") == 1
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_every_part_is_shown(family: str, name: str):
+    found = ask("show", f"{family}/{name}")
+    assert found.exit_code == 0, found.stderr
+    part = plugins(families()[family])[name]
+    assert found.stdout.startswith(f"{family} {name} (version {part.version})")
+    assert part.__doc__
+    assert part.__doc__.splitlines()[0] in found.stdout
+    for setting in part.model_fields:
+        assert f"  {setting} = " in found.stdout
+
+
+@pytest.mark.parametrize("name", sorted(shipped("suites")))
+def test_every_suite_is_shown_with_its_size(name: str):
+    found = ask("show", f"suites/{name}")
+    assert found.exit_code == 0, found.stderr
+    assert " seeds = " in found.stdout
+
+
+def test_a_name_of_two_things_leads_to_both():
+    assert "Also in alignment: dareps show alignment/cmd" in ask("show", "cmd").stdout
+    assert ask("show", "alignment/cmd").stdout.startswith("alignment cmd ")
+
+
+def test_an_unknown_name_gets_the_nearest():
+    assert "Did you mean 'dann'?" in refused("show", "dnan")
+
+
+def test_data_is_listed_with_origin_and_licence():
+    found = ask("data", "list")
+    assert found.exit_code == 0
+    assert "digits8 (embedded)" in found.stdout
+    assert "digits (missing)" in found.stdout
+    assert "dareps data get digits" in found.stdout
+    assert "CC BY 4.0" in found.stdout
+
+
+def test_embedded_data_is_there_to_get_and_check():
+    assert "nothing to download" in ask("data", "get", "digits8").stdout
+    assert "digits8/scans: 1797 rows of shape (1, 8, 8)" in ask("data", "check", "digits8").stdout
+
+
+def test_data_that_is_not_there_is_refused():
+    assert "Did you mean 'digits'?" in refused("data", "check", "digts")
+    assert "Run 'dareps data get digits'." in refused("data", "check", "digits")
+
+
+def test_a_dry_run_prints_what_binds_to_the_same_run_and_its_key(tmp_path: Path):
+    found = ask("train", "dann", "--dry-run", "--seed", 3, "encoder.width=50", "--out", tmp_path / "out")
+    assert found.exit_code == 0
+    run = rebind(yaml.safe_load(found.stdout))
+    assert (run.seed, run.method.encoder.width, run.split) == (3, 50, "fonts:scans")
+    key = found.stdout.splitlines()[-1]
+    assert key.startswith("# key: ")
+    assert len(key) == len("# key: ") + 32
+    assert not (tmp_path / "out").exists()
+    again = ask("train", "dann", "--dry-run", "--seed", 3, "engine.flush=7", "encoder.width=50").stdout
+    assert again.splitlines()[-1] == key
+    other = ask("train", "dann", "--dry-run", "--seed", 3, "encoder.width=51").stdout
+    assert other.splitlines()[-1] != key
+
+
+def test_a_dry_run_without_the_data_says_so():
+    found = ask("train", "dann", "--dry-run", "--split", "digits/mnist:usps")
+    assert found.exit_code == 0
+    assert yaml.safe_load(found.stdout)["data"]["name"] == "digits"
+    assert found.stdout.splitlines()[-1].startswith("# key: not known without the data.")
