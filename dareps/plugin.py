@@ -13,7 +13,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
@@ -31,6 +31,7 @@ _registry: dict[str, dict[str, type[Plugin]]] = {}
 _roots: dict[str, type[Plugin]] = {}
 _discovered: set[str] = set()
 _loaded_files: set[Path] = set()
+_broken: list[ConfigError] = []
 _PACKAGES = {
     "alignment": "alignment",
     "augmentation": "data.augment",
@@ -124,7 +125,7 @@ def find(root: type[Part], name: str) -> type[Part]:
     known = plugins(root)
     if name in known:
         return known[name]
-    context = {"family": root.family, "fix": suggestion(name, known)}
+    context = {"family": root.family, "fix": " ".join([suggestion(name, known), *map(str, _broken)])}
     raise PydanticCustomError("unknown_name", "no {family} has this name. {fix}", context)
 
 
@@ -153,7 +154,12 @@ def discover(family: str) -> None:
     if ENTRY_POINTS not in _discovered:
         _discovered.add(ENTRY_POINTS)
         for entry in entry_points(group=ENTRY_POINTS):
-            entry.load()
+            _load_entry(entry)
+
+
+def broken() -> tuple[ConfigError, ...]:
+    """Installed third-party plug-ins that cannot be imported; everything else works without them."""
+    return tuple(_broken)
 
 
 def load_file(path: Path) -> None:
@@ -206,6 +212,17 @@ def config_error(error: ValidationError, where: str) -> ConfigError:
         return ConfigError(path, "this key is missing", fix="Add it.")
     message = first["msg"].replace(fix, "").removeprefix("Value error, ").rstrip(". ")
     return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
+
+
+def _load_entry(entry: EntryPoint) -> None:
+    """Import a third-party plug-in; one that is broken must not take every command with it."""
+    try:
+        entry.load()
+    except Exception as error:
+        owner = entry.dist.name if entry.dist else "an unknown package"
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        what = f"the plug-in {entry.value} of the package {owner} cannot be imported ({reason})"
+        _broken.append(ConfigError(f"entry point {entry.name}", what, fix=f"Mend, update or uninstall {owner}."))
 
 
 def _register(cls: type[Plugin]) -> None:

@@ -38,8 +38,11 @@ class AlignmentSettings(Plugin, abstract=True):
     domain: ClassVar[Interval] = Interval(-100.0, 100.0)
 
     weight: float = Field(1.0, ge=0)
+    """Factor on the loss, or strength of its gradient reversal."""
     schedule: Schedule = Constant()
+    """Factor on the weight as a function of progress."""
     pairs: Literal["all", "pooled"] = "all"
+    """With several domains a side: the mean over all pairs, or one loss between pooled rows."""
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
         """The loss between source (n, d) and target (m, d), 0-d; neither weight nor schedule is applied."""

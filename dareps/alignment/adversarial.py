@@ -29,6 +29,7 @@ class Adversarial(Alignment):
     nonnegative: ClassVar[bool] = True
 
     hidden: Many[Annotated[int, Field(gt=0)]] = (100,)
+    """Widths of the discriminator's hidden layers."""
 
     def build(self, shapes: Shapes) -> AlignmentModule:
         """The discriminator over all domains of the split."""

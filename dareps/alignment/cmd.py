@@ -32,8 +32,11 @@ class CMD(Alignment):
     domain: ClassVar[Interval] = Interval(0.0, 1.0)
 
     moments: int = Field(5, ge=1)
+    """K, the highest order that is compared."""
     low: float = 0.0
+    """Lower end of the features' support."""
     high: float = 1.0
+    """Upper end of the features' support."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

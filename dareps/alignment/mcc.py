@@ -28,6 +28,7 @@ class MinimumClassConfusion(TargetTerm):
     nonnegative: ClassVar[bool] = True
 
     temperature: float = Field(2.5, gt=0)
+    """T, by which logits are divided."""
 
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]
         """The confusion of target logits (m, c), 0-d."""

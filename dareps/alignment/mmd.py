@@ -37,7 +37,9 @@ class MMD(Alignment):
     scale: ClassVar[float | None] = 0.0
 
     estimator: Literal["biased", "unbiased", "linear"] = "biased"
+    """Which estimate of the squared discrepancy."""
     bandwidth: Literal["mean", "median"] | Annotated[float, Field(gt=0)] = "mean"
+    """b: a statistic of the batch's squared distances, or a number."""
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dareps.errors import DarepsError
+from dareps.plugin import broken
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,3 +81,6 @@ def guarded() -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         note(f"error: this should not have happened ({reason}). Set DAREPS_DEBUG=1 to see the whole traceback.")
         raise typer.Exit(1) from None
+    finally:
+        for fault in broken():
+            warn(str(fault))

@@ -185,11 +185,17 @@ def _finished_elsewhere(store: Store, wanted: Wanted) -> set[str]:
 
 
 def _check_headline(headline: str, runs: Sequence[Run]) -> None:
-    rules = {type(rule).name for rule in runs[0].engine.selection}
-    if headline not in rules:
-        from dareps.plugin import suggestion
+    """Refuse before the first run what the report would refuse after the last."""
+    from dareps.plugin import suggestion
 
-        raise ConfigError("suite headline", "no selected rule has this name", headline, suggestion(headline, rules))
+    rules = {type(rule).name: rule.oracle for rule in runs[0].engine.selection}
+    label_free = [name for name, oracle in rules.items() if not oracle]
+    if rules.get(headline):
+        fix = f"Label-free rules: {', '.join(label_free)}."
+        raise ConfigError("suite headline", "the oracle sees target labels and is never the headline", headline, fix)
+    if headline not in rules:
+        what = "no selected rule has this name"
+        raise ConfigError("suite headline", what, headline, suggestion(headline, label_free))
 
 
 def _info(wanted: Wanted) -> Any:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dareps.commands._fields import class_lines, setting_lines
+from dareps.commands._fields import class_lines, field_texts, setting_lines
 from dareps.commands._output import columns
 from dareps.errors import ConfigError
 from dareps.plugin import Plugin, Settings, families, plugins, suggestion
 from dareps.recipe.bind import bind_run, find_config, load_plugins, parts, shipped
+from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump, read
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _recipe(name: str, files: list[str]) -> Iterator[str]:
     lines = [line.cells for line in setting_lines(run.method) if line.path != "plugins"]
     engine = [line.cells for line in setting_lines(run.engine, "engine")]
     data = [line.cells for line in setting_lines(run.data, "data")]
-    yield from columns([*lines, *data, ("protocol = " + run.protocol, "inductive | paper", ""), *engine], indent="  ")
+    protocol = (f"protocol = {run.protocol}", "inductive | paper", field_texts(Run)["protocol"])
+    yield from columns([*lines, *data, protocol, *engine], indent="  ")
     yield "\nParts"
     for part in dict.fromkeys(type(part) for part in parts(run.method)):
         yield f"\n{part.family} {part.name}"

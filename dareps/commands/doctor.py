@@ -15,6 +15,7 @@ from typing import Literal
 
 from dareps import __version__
 from dareps.commands._output import console, say
+from dareps.plugin import broken, families
 
 State = Literal["ok", "info", "fault"]
 PACKAGES = (
@@ -66,6 +67,7 @@ def findings(out: Path) -> Iterator[Finding]:
     yield from _packages()
     yield from _torch()
     yield from _data()
+    yield from _plugins()
     yield _tracking()
     yield _writable("output folder", out, "Choose another with --out.")
     yield _cache()
@@ -179,6 +181,13 @@ def _data() -> Iterator[Finding]:
             yield Finding(f"data {entry.name}", "info", text)
         else:
             yield Finding(f"data {entry.name}", "ok", entry.where or entry.state)
+
+
+def _plugins() -> Iterator[Finding]:
+    """Installed third-party plug-ins that are broken; files given by --plugin are not known here."""
+    families()
+    for fault in broken():
+        yield Finding(fault.where, "fault", fault.what, fault.fix)
 
 
 def _tracking() -> Finding:

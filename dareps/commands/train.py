@@ -54,7 +54,7 @@ def train(run: Run, out: Path, device: str) -> int:
     one_thread()
     key = keys_of([run])[0]
     store = Store(out / GROUP)
-    with store.exclusive():
+    with store.claimed(key):
         known = _stored(store, key)
         if known is not None:
             say("This run is finished already; nothing was trained.")
@@ -165,7 +165,7 @@ def _watched(run: Run, key: str, folder: Path, place: torch.device, tracker: Tra
             progress(state)
 
         try:
-            [outcome] = execute([run], Surroundings(folder, place, report, stop))
+            [outcome] = execute([run], Surroundings(folder, place, report, stop, strict=True))
         except Stopped:
             note(f"Stopped at step {reached} of {_total(run)}. The same command continues from there.")
             raise

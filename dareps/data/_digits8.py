@@ -18,7 +18,7 @@ from scipy import ndimage
 from dareps.data._checks import check_finite
 from dareps.data._roots import cached_arrays
 from dareps.errors import DataError
-from dareps.maths.noise import key_of
+from dareps.maths.keys import key_of
 
 SHAPE = (1, 8, 8)
 DIGITS = "0123456789"

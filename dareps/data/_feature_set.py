@@ -23,8 +23,11 @@ class FeatureSet(Dataset, abstract=True):
     """
 
     transform: Transform | Auto = "auto"
+    """What is done to each count."""
     row_norm: RowNorm | Auto = "auto"
+    """Norm by which each row is divided."""
     standardise: Literal["none", "domain"] = "none"
+    """Whether columns are standardised within each domain."""
 
     def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
         """Choose what is `auto`, count document frequencies, measure each domain's columns."""

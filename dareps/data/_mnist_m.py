@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dareps.data._roots import built_path, digest_of, require, stamp, unreadable, write_atomically
-from dareps.maths.noise import key_of
+from dareps.maths.keys import key_of
 
 PHOTOGRAPHS = "bsds500/train"
 COUNT = 200

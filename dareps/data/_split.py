@@ -19,7 +19,7 @@ from dareps.data._base import (
 )
 from dareps.data._checks import check_input, checked_rows
 from dareps.errors import DataError
-from dareps.maths.noise import key_of
+from dareps.maths.keys import key_of
 
 VALIDATION = 0.2
 TEST = 0.4

@@ -47,8 +47,8 @@ class AmazonReviews(FeatureSet):
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "mlp", "width": 64},
         "normalise": "joint",
-        "steps": 600,
-        "batch": 128,
+        "steps": 400,
+        "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.001},
     }
 

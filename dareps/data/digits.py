@@ -62,9 +62,9 @@ class Digits(Dataset):
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "digit_cnn"},
-        "normalise": "joint",
-        "steps": 2000,
-        "batch": 128,
+        "normalise": "per_domain",
+        "steps": 800,
+        "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.001},
     }
 

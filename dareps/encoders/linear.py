@@ -17,6 +17,7 @@ class Linear(Encoder):
     """One linear layer without activation: features = W x + b."""
 
     width: int = Field(64, gt=0)
+    """Features that heads and alignments read."""
 
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """Stages `input` and `projection`."""

@@ -19,10 +19,15 @@ class MLP(Encoder):
     """Fully connected layers with activation, optional normalisation and dropout."""
 
     width: int = Field(50, gt=0)
+    """Units of every layer, the last of which gives the features."""
     depth: int = Field(1, gt=0)
+    """Number of layers."""
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    """After every layer."""
     norm: bool = False
+    """Batch normalisation after every layer, by the recipe's `normalise`."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of every layer's units dropped in training."""
 
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """Stages `input`, `layer1`, ..., each of the set width."""

@@ -41,28 +41,41 @@ class Evaluator:
         data: The split; its sealed labels are opened by `oracle_labels` and `score` only.
         device: Where the method lives.
         dtype: Floating type of the method.
+        rows: At most this many validation rows of a domain are used, evenly spaced.
     """
 
-    def __init__(self, data: SplitData, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, data: SplitData, device: torch.device, dtype: torch.dtype, rows: int) -> None:
         self.data, self.device, self.dtype = data, device, dtype
-        self.task = data.tasks[0].name
-        self.source_labels = np.concatenate([part.y[self.task] for part in data.source_validation])
+        self.task, self.rows = data.tasks[0].name, rows
+        self.train = [_thinned(part, SEEN // len(data.source_train)) for part in data.source_train]
+        self.source = [_thinned(part, rows) for part in data.source_validation]
+        self.target = [Part(own.domain, own.role, own.x[spaced(len(own.x), rows)]) for own in data.target_validation]
+        self.source_labels = np.concatenate([part.y[self.task] for part in self.source])
+        self._backward: np.ndarray | None = None
 
     def view(self, method: Method, step: int) -> ValidationView:
         """What label-free validators see of the method at a step."""
-        train = [_first(part, SEEN // len(self.data.source_train)) for part in self.data.source_train]
         with _evaluating(method):
             return ValidationView(
                 step=step,
-                source_train=self.outputs(method, train),
-                source=self.outputs(method, self.data.source_validation),
+                source_train=self.outputs(method, self.train),
+                source=self.outputs(method, self.source),
                 source_labels=self.source_labels,
-                target=self.outputs(method, self.data.target_validation),
+                target=self.outputs(method, self.target),
+                backward=self.backward(),
             )
+
+    def backward(self) -> np.ndarray:
+        """The map from values at target to fitted values at source validation rows; found once, inputs do not move."""
+        if self._backward is None:
+            source, target = (_flat(parts) for parts in (self.source, self.target))
+            self._backward = ridge_map(source, target)
+        return self._backward
 
     def oracle_labels(self) -> np.ndarray:
         """Target validation labels, for validators that declare themselves oracles."""
-        return self._sealed("validation", self.data.target_validation)
+        parts = [self._sealed("validation", [own]) for own in self.data.target_validation]
+        return np.concatenate([labels[spaced(len(labels), self.rows)] for labels in parts])
 
     def score(self, method: Method) -> tuple[Metrics, np.ndarray]:
         """Metrics on the sealed target test rows, and the predicted classes (n,)."""
@@ -161,6 +174,28 @@ def scatter(view: ValidationView, labels: np.ndarray, rows: int = 300) -> dict[s
     }
 
 
+def ridge_map(to: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """K(to, at) (K(at, at) + r I)^-1 for rows centred on `at`: (n, m) for n and m rows.
+
+    Ridge regression with an intercept, in its dual form, as a matrix that takes centred targets to fitted values. The
+    penalty r is the mean squared norm of the centred `at`, plus a millionth of that of `to` so that it is never zero.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    centre = at.mean(axis=0)
+    to, at = to - centre, at - centre
+    gram = at @ at.T
+    ridge = float(gram.diagonal().mean()) + 1e-6 * float(np.square(to).sum(axis=1).mean()) + 1e-12
+    factor = cho_factor(gram + ridge * np.eye(len(at), dtype=at.dtype))
+    return np.asarray(cho_solve(factor, at @ to.T).T)
+
+
+def _flat(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
+    """Network inputs of all rows as float32 vectors."""
+    rows = np.concatenate([part.x for part in parts])
+    return rows.reshape(len(rows), -1).astype(np.float32)
+
+
 @contextmanager
 def _evaluating(method: Method) -> Iterator[None]:
     """Evaluation mode inside, and each module's own mode again afterwards."""
@@ -173,8 +208,14 @@ def _evaluating(method: Method) -> Iterator[None]:
             module.training = mode
 
 
-def _first(part: LabelledPart, rows: int) -> LabelledPart:
-    return LabelledPart(part.domain, part.role, part.x[:rows], part.y)
+def spaced(count: int, most: int) -> np.ndarray:
+    """Row numbers of at most `most` of `count` rows, evenly spaced, so that sorted rows lose no class."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _thinned(part: LabelledPart, rows: int) -> LabelledPart:
+    kept = spaced(len(part.x), rows)
+    return LabelledPart(part.domain, part.role, part.x[kept], {task: y[kept] for task, y in part.y.items()})
 
 
 def _array(blocks: list[Tensor]) -> np.ndarray:

@@ -22,7 +22,7 @@ from dareps.engine.resume import Checkpointer
 from dareps.engine.scoring import Finished, outcome_of
 from dareps.engine.shallow import fit_shallow
 from dareps.engine.state import DTYPES
-from dareps.errors import CheckpointError, ConfigError, DarepsError, StoreError
+from dareps.errors import CheckpointError, ConfigError, DarepsError, DataError, StoreError
 from dareps.recipe.bind import run_key
 from dareps.recipe.settings import Run
 
@@ -37,6 +37,7 @@ class Surroundings:
         report: Called at every flush.
         stop: Asked at every flush; true ends training after a checkpoint.
         save: Which seeds' models are kept; None keeps all.
+        strict: Raise a mistake of the user's that only shows when the method is built, instead of failing the runs.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Surroundings:
     report: Callable[[Report], None] = field(default=lambda _: None)
     stop: Callable[[], bool] = field(default=lambda: False)
     save: frozenset[int] | None = None
+    strict: bool = False
 
 
 def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
@@ -52,6 +54,8 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
     Raises:
         Stopped: The surroundings asked to stop; a checkpoint was left.
         StoreError: The output folder cannot be written.
+        ConfigError: When `strict`: the parts do not fit each other or the data.
+        DataError: When `strict`: the data cannot be used.
     """
     keep_freed_memory()
     identities = [identity_of(run, run_key(run, "unread")) for run in runs]
@@ -65,6 +69,8 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
     except (Stopped, StoreError):
         raise
     except DarepsError as error:
+        if surroundings.strict and isinstance(error, ConfigError | DataError):
+            raise
         failure = str(error)
     except Exception as error:  # a part of the recipe broke; the suite goes on
         failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
@@ -104,7 +110,7 @@ def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surrounding
     method = build_method(run, data).to(device=surroundings.device, dtype=DTYPES[run.engine.precision])
     ledger = Ledger()
     fit_shallow(run, data, method)
-    evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision])
+    evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision], run.engine.validation_rows)
     view = evaluator.view(method, 0)
     weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
     ledger.judge(view, run.engine.selection, evaluator.oracle_labels, lambda: weights)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from dareps.data._base import SplitData
 from dareps.engine.capture import Inputs, maybe_capture
@@ -93,11 +94,14 @@ class Trainer:
             self.dtype,
             stacked,
         )
-        self.evaluators = [Evaluator(own, device, self.dtype) for own in data]
+        self.evaluators = [Evaluator(own, device, self.dtype, self.engine.validation_rows) for own in data]
         self.ledgers = [Ledger() for _ in runs]
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
+        for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
+            self._trained(plan)
         self.total = sum(plan.steps for plan in self.plans)
-        self.position, self.optimizer = Position(), None  # type: tuple[Position, Optimizer | None]
+        self.position = Position()
+        self.optimizer: Optimizer | None = None
         self.resumed_optimizer: dict[str, Tensor] = {}
         self._moving: list[nn.Parameter] = []
 
@@ -133,7 +137,7 @@ class Trainer:
         method = self.population.method
         both = phase.streams.source is not None and phase.streams.target is not None
         method.active = tuple(range(len(method.align))) if phase.align and both else ()
-        self._moving = trained(self.population, phase.trains, f"phases.{plan.number}.trains")
+        self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
         assert phase.optimizer is not None
         self.rate = torch.zeros((), device=self.device)
@@ -241,6 +245,9 @@ class Trainer:
             self.population.put_back(copy, method)
             view = evaluator.view(method, step)
             ledger.judge(view, self.engine.selection, evaluator.oracle_labels, partial(snapshot, method))
+
+    def _trained(self, plan: Plan) -> list[nn.Parameter]:
+        return trained(self.population, plan.phase.trains, f"phases.{plan.number}.trains")
 
     def _sub_parameters(self, sub: SubStep, plan: Plan) -> list[nn.Parameter]:
         wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dareps.data._base import Augmentation, LabelledPart, Part
-from dareps.maths.noise import key_of
+from dareps.maths.keys import key_of
 from dareps.types import Batch, Labelled, NoiseSource, Role, Rows, Unlabelled
 
 _UNLABELLED = -1

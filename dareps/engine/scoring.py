@@ -44,10 +44,12 @@ class Finished:
 def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) -> Outcome:
     """Score the chosen checkpoints, and save the kept one's model below `folder` when asked to."""
     run, ledger = own.run, own.ledger
-    labels = target_labels([phase for phase in run.method.phases if isinstance(phase, Train)], own.data)
+    phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
+    labels = target_labels(phases, own.data)
+    reads_source = not phases or any(phase.streams.source for phase in phases)
     if ledger.failure:
         return Outcome(own.identity, "failed", labels, own.seconds, ledger.failure, curves=ledger.curves)
-    evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision])
+    evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)
     scores = {}
     for step, weights in ledger.snapshots.items():
         own.method.load_state_dict(weights)
@@ -60,7 +62,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         "ok",
         labels,
         own.seconds,
-        warnings=ledger.warnings(own.data.tasks[0].size),
+        warnings=ledger.warnings(own.data.tasks[0].size, reads_source),
         selected=tuple(_selected(type(rule).name, ledger, scores) for rule in run.engine.selection),
         curves=ledger.curves,
         scatter=_plots(own, evaluator, kept),

@@ -10,7 +10,7 @@ from torch import nn
 
 from dareps.data._base import SplitData
 from dareps.errors import ConfigError
-from dareps.maths.noise import key_of
+from dareps.maths.keys import key_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import LinearSVM

@@ -51,12 +51,18 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `optimizer_state` gave."""
     if not tensors:
         return
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, own = name.partition(".")
-        state.setdefault(int(index), {})[own] = value
+        state.setdefault(int(index), {})[own] = _laid_out_like(parameters[int(index)], value)
     groups = optimizer.state_dict()["param_groups"]
     rate = optimizer.param_groups[0]["lr"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value in the parameter's memory order, which fused optimizers take for granted."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

@@ -6,17 +6,16 @@ operations, so that single, stacked, captured and resumed runs see the same numb
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from dareps.errors import ContractError
+from dareps.maths.keys import key_of as key_of
 
 
 def _signed(value: int) -> int:
@@ -29,13 +28,6 @@ _MULTIPLY = (_signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB))
 _SHIFTS = (30, 27, 31)
 _MASKS = tuple((1 << (64 - shift)) - 1 for shift in _SHIFTS)
 _RESOLUTION = 24
-
-
-@lru_cache(maxsize=4096)
-def key_of(*parts: object) -> int:
-    """A signed 64-bit key for a tuple of names and numbers, the same on every machine."""
-    text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def mix(value: Tensor) -> Tensor:

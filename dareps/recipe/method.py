@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from dareps.alignment._modules import AlignmentModule
 from dareps.maths.domains import NormFactory, group_scope
-from dareps.maths.noise import Noise, key_of, name_places, noise_scope
+from dareps.maths.keys import key_of
+from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.recipe.settings import Recipe
 from dareps.sharing._modules import Group
 from dareps.types import Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View

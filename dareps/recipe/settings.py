@@ -29,12 +29,19 @@ class Recipe(Settings):
     """
 
     encoder: Encoder | None = None
+    """The network that makes features; open means the dataset's own."""
     sharing: SharingScheme = Hard()
+    """How parameters are shared between tasks and domains."""
     align: Many[Alignment] = ()
+    """Losses between the features of domains, added to the task losses."""
     balance: Balancer = Equal()
+    """How the losses of several tasks become one."""
     normalise: Normalise | None = None
+    """Which rows normalisation layers take their statistics from; open means the dataset's own."""
     phases: Many[Phase] = (Train(),)
+    """Stretches of training, run in order."""
     plugins: Many[str] = ()
+    """Python files with parts of one's own, relative to the recipe's file."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -67,7 +74,11 @@ class Recipe(Settings):
 
 
 RULES = tuple(
-    Validator.bind(name) for name in ("last", "source_accuracy", "entropy", "information_maximisation", "dev", "oracle")
+    Validator.bind(name)
+    for name in (
+        *("last", "source_accuracy", "entropy", "information_maximisation", "dev", "reverse_validation"),
+        "oracle",
+    )
 )
 
 
@@ -75,8 +86,11 @@ class Engine(Settings):
     """How a run is carried out; `precision` and `evaluations` change results, the rest does not."""
 
     precision: Literal["float32", "float64", "bf16"] = "float32"
+    """Floating type of parameters; bf16 is autocast over float32."""
     evaluations: int = Field(10, ge=1)
     """Checkpoints that selection rules choose from, evenly spaced over each run, the last step among them."""
+    validation_rows: int = Field(1000, ge=1)
+    """At most this many rows of a domain's validation part are seen by selection rules."""
     selection: Many[Validator] = RULES
     """Rules that choose a checkpoint, all from one shared pass over validation rows."""
     keep: str = "information_maximisation"
@@ -86,6 +100,7 @@ class Engine(Settings):
     checkpoint_seconds: float = Field(20.0, ge=0)
     """Least time between two checkpoints on disk."""
     capture: Literal["auto", "on", "off"] = "auto"
+    """Replay training steps as CUDA graphs; `auto` where that is possible."""
     stack: bool | None = None
     """Train the seeds of a suite as one stack; None means on CUDA only."""
 
@@ -101,13 +116,21 @@ class Run(Settings):
     """A recipe on one split with one seed, fully bound."""
 
     recipe: str
+    """What tables call the recipe."""
     method: Recipe
+    """The recipe itself."""
     data: Dataset
+    """The dataset and how its rows become network input."""
     source: Many[str]
+    """Domains with labels."""
     target: Many[str]
+    """Domains to adapt to."""
     protocol: Literal["inductive", "paper"] = "inductive"
+    """Which rows train and which test: `inductive` holds target rows out, `paper` is as published."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Of initialisation, noise, order of rows and split."""
     engine: Engine = Engine()
+    """How the run is carried out."""
 
     @model_validator(mode="after")
     def _domains_exist(self) -> Self:

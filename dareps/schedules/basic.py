@@ -34,6 +34,7 @@ class Ramp(Schedule):
     """f(p) = 2 / (1 + exp(-gamma p)) - 1: from 0 to almost 1 (Ganin et al., JMLR 2016, section 5.2.2)."""
 
     gamma: float = Field(10.0, gt=0)
+    """How fast it rises."""
 
     def __call__(self, progress: Tensor) -> Tensor:
         """The factor at `progress`, same shape."""
@@ -44,7 +45,9 @@ class Annealing(Schedule):
     """f(p) = (1 + alpha p)^-beta: the learning rate of DANN (Ganin et al., JMLR 2016, section 5.2.2)."""
 
     alpha: float = Field(10.0, ge=0)
+    """How soon it falls."""
     beta: float = Field(0.75, ge=0)
+    """How far it falls."""
 
     def __call__(self, progress: Tensor) -> Tensor:
         """The factor at `progress`, same shape."""
@@ -55,7 +58,9 @@ class Linear(Schedule):
     """f(p) = start + (end - start) p."""
 
     start: float = 0.0
+    """Factor at progress 0."""
     end: float = 1.0
+    """Factor at progress 1."""
 
     def __call__(self, progress: Tensor) -> Tensor:
         """The factor at `progress`, same shape."""
@@ -66,6 +71,7 @@ class Cosine(Schedule):
     """f(p) = floor + (1 - floor) (1 + cos(pi p)) / 2: from 1 to `floor` (Loshchilov & Hutter, ICLR 2017, eq. 5)."""
 
     floor: float = Field(0.0, ge=0, le=1)
+    """Factor at progress 1."""
 
     def __call__(self, progress: Tensor) -> Tensor:
         """The factor at `progress`, same shape."""
@@ -76,7 +82,9 @@ class Warmup(Schedule):
     """f(p) = min(1, (p - start) / length), 0 before `start`: a term that is switched on later."""
 
     start: float = Field(0.0, ge=0, le=1)
+    """Progress at which it begins to rise."""
     length: float = Field(0.1, gt=0, le=1)
+    """Progress that the rise takes."""
 
     def __call__(self, progress: Tensor) -> Tensor:
         """The factor at `progress`, same shape."""

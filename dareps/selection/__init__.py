@@ -6,6 +6,7 @@ from dareps.selection.entropy import Entropy
 from dareps.selection.information_maximisation import InformationMaximisation
 from dareps.selection.last import Last
 from dareps.selection.oracle import Oracle
+from dareps.selection.reverse_validation import ReverseValidation
 from dareps.selection.source_accuracy import SourceAccuracy
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Last",
     "Oracle",
     "Outputs",
+    "ReverseValidation",
     "SourceAccuracy",
     "ValidationView",
     "Validator",

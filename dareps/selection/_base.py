@@ -32,7 +32,10 @@ class Outputs:
 class ValidationView:
     """What validators see of one checkpoint: one shared pass over source train, source and target validation rows.
 
-    `target_labels` is None for every validator but those that declare `oracle`.
+    Attributes:
+        target_labels: None for every validator but those that declare `oracle`.
+        backward: (n, m) linear map of ridge regression on the network inputs: it takes values at the m target rows to
+            fitted values at the n source rows, so that labels can be carried back from target to source.
     """
 
     step: int
@@ -41,6 +44,7 @@ class ValidationView:
     source_labels: np.ndarray
     target: Outputs
     target_labels: np.ndarray | None = None
+    backward: np.ndarray | None = None
 
 
 class Validator(Plugin, family="validator"):

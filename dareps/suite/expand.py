@@ -13,9 +13,12 @@ from pydantic_core import PydanticCustomError
 from dareps.data._base import Dataset
 from dareps.errors import ConfigError
 from dareps.plugin import Many, Settings, config_error, find
-from dareps.recipe.bind import bind_run, find_config, load_plugins
+from dareps.plugin import plugins as plugins_of
+from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe
+from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import read
+from dareps.transfer import Phase
 
 EVERY_PAIR = "*:*"
 
@@ -24,8 +27,11 @@ class Entry(Settings):
     """One line of a suite's table: a recipe, under a name of its own where its settings differ."""
 
     name: str
+    """What tables call it."""
     recipe: str = ""
+    """The recipe's name or file; the same as `name` when empty."""
     set: dict[str, Any] = Field(default_factory=dict)
+    """Overrides for this recipe: `key.path: value`."""
 
     @property
     def source(self) -> str:
@@ -37,14 +43,19 @@ class Suite(Settings):
     """Recipes x splits x seeds, with what all of them share."""
 
     splits: Many[str]
+    """`DATA/SOURCE:TARGET`; `DATA/*:*` means all ordered pairs of domains."""
     recipes: Many[str | Entry]
+    """Names or files of recipes, or mappings of `name`, `recipe` and `set`."""
     seeds: int = Field(3, ge=1)
+    """Seeds 0 to N-1."""
     budget: float = Field(60.0, gt=0)
     """Minutes that the suite is meant to take on two cores."""
     headline: str = "information_maximisation"
+    """The label-free rule whose checkpoints make the headline figures."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Overrides for every recipe: `key.path: value`."""
     plugins: Many[str] = ()
+    """Python files with parts of one's own, relative to the suite's file."""
     full: dict[str, Any] = Field(default_factory=dict)
     """What replaces the keys above under `--full`."""
 
@@ -95,19 +106,55 @@ def expand(
         seeds: Number of seeds instead of the suite's.
         recipes: Names to keep, or further recipes to add; all of the suite's when empty.
         splits: Splits instead of the suite's.
-        overrides: On top of the suite's own.
+        overrides: On top of the suite's own. Both change a phase's setting only in recipes whose phases have it:
+            `phases.0.steps` leaves `linear_svm` alone, `phases.0.grid` the others.
         plugins: Plug-in files beyond those of the suite.
     """
     known = {entry.name: entry for entry in suite.entries}
     wanted = [known.get(name, Entry(name=Path(name).stem, recipe=name)) for name in recipes] or list(known.values())
     found = [split for text in (splits or suite.splits) for split in pairs(text)]
-    shared = [*suite.set.items()]
     files = [*suite.plugins, *plugins]
+    changes = _changes(suite, wanted, overrides)
     return [
-        bind_run(entry.source, split, seed, [*shared, *entry.set.items(), *overrides], label=entry.name, plugins=files)
+        bind_run(entry.source, split, seed, changes[entry.name], label=entry.name, plugins=files)
         for split, entry in itertools.product(dict.fromkeys(found), wanted)
         for seed in range(seeds or suite.seeds)
     ]
+
+
+def _changes(
+    suite: Suite, entries: Sequence[Entry], overrides: Sequence[tuple[str, Any]]
+) -> dict[str, list[tuple[str, Any]]]:
+    """The overrides of each entry: the suite's, its own, and those of the command line.
+
+    What is set for all is left out where it cannot act; what acts nowhere stays, for its error to be seen.
+    """
+    known = {key for phase in plugins_of(Phase).values() for key in phase.model_fields}
+    keys = {entry.name: _phase_keys(entry) for entry in entries}
+
+    def acts(path: str, name: str) -> bool:
+        head, *rest = path.split(".")
+        return head != "phases" or len(rest) < 2 or rest[1] in keys[name] or rest[1] not in known
+
+    nowhere = {path for path, _ in overrides if not any(acts(path, name) for name in keys)}
+    return {
+        entry.name: [
+            *((path, value) for path, value in suite.set.items() if acts(path, entry.name)),
+            *entry.set.items(),
+            *((path, value) for path, value in overrides if path in nowhere or acts(path, entry.name)),
+        ]
+        for entry in entries
+    }
+
+
+def _phase_keys(entry: Entry) -> set[str]:
+    """The settings that the phases of an entry have."""
+    own = [(path, value) for path, value in entry.set.items() if path.split(".")[0] == "phases"]
+    phases = apply_overrides({"phases": [{}], **read_recipe(entry.source)}, own)["phases"]
+    named = [{"name": phase} if isinstance(phase, str) else phase for phase in phases or ()]
+    names = [phase.get("name", Phase.default) for phase in named if isinstance(phase, dict)]
+    classes = plugins_of(Phase)
+    return {key for name in names if name in classes for key in classes[name].model_fields}
 
 
 def pairs(text: str) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,6 +13,7 @@ from typing import Final
 from dareps import __version__
 from dareps.engine.outcome import Outcome, Selected
 from dareps.errors import StoreError
+from dareps.suite._locks import folder_held, run_held
 from dareps.suite._rows import (
     FORMAT,
     RUN_COLUMNS,
@@ -27,7 +26,6 @@ from dareps.suite._rows import (
 )
 
 FILE: Final = "results.sqlite"
-LOCK: Final = ".lock"
 _BUSY_SECONDS: Final = 30.0
 _HEAVY: Final = {"config": "'{}' AS config", "curves": "'{}' AS curves", "scatter": "NULL AS scatter"}
 _FAULTS: Final = (
@@ -134,20 +132,23 @@ class Store:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the folder for one writing process; the lock goes with the process, however it ends.
+        """Hold the folder for one suite alone; the lock goes with the process, however it ends.
 
         Raises:
-            StoreError: Another process holds it; the message names its process id.
+            StoreError: Another process writes here.
         """
-        with _reported(self.folder / LOCK):
-            handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _lock(handle, self.folder)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with folder_held(self.folder, alone=True):
             yield
-        finally:
-            os.close(handle)
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[None]:
+        """Hold one run; other runs may be trained into the folder at the same time, but no suite.
+
+        Raises:
+            StoreError: Another process is training this run, or a suite has the folder.
+        """
+        with folder_held(self.folder, alone=False), run_held(self.folder, key):
+            yield
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -220,19 +221,6 @@ def _selected(connection: sqlite3.Connection) -> dict[str, list[Selected]]:
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-        what = f"another process (pid {holder}) is writing to this folder"
-        fix = "Wait until it has finished, stop it, or choose another folder with --out."
-        raise StoreError(str(folder), what, fix=fix) from None
-    except OSError as error:
-        what = f"this folder cannot be locked ({error.strerror})"
-        raise StoreError(str(folder), what, fix="Choose a folder on a local disk.") from error
 
 
 @contextmanager

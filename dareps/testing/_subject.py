@@ -12,7 +12,8 @@ from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._settings import CLAIMS, AlignmentSettings
 from dareps.errors import ContractError
-from dareps.maths.noise import Noise, key_of, name_places
+from dareps.maths.keys import key_of
+from dareps.maths.noise import Noise, name_places
 from dareps.types import Interval, Shapes, Step, View
 
 Claim = bool | float | None

@@ -19,7 +19,9 @@ class Optimizer(Plugin, family="optimizer"):
     """An element-wise update rule: it acts on each number alone, so stacked seeds do not mix."""
 
     lr: float = Field(0.001, gt=0)
+    """Learning rate before the phase's schedule."""
     weight_decay: float = Field(0.0, ge=0)
+    """Pull of every parameter towards 0."""
 
     def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
         """The torch optimizer; `lr` is a 0-d tensor that the loop rewrites each step."""

@@ -17,4 +17,6 @@ class LinearSVM(Phase):
 
     name = "linear_svm"
     grid: Many[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    """Values of C to choose from."""
     folds: int = Field(5, ge=2)
+    """Folds of the cross-validation; fewer where a class has fewer rows."""

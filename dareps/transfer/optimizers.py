@@ -20,7 +20,9 @@ class SGD(Optimizer):
 
     lr: float = Field(0.01, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
+    """Share of the last update that is kept."""
     nesterov: bool = False
+    """Look ahead along the momentum."""
 
     def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.SGD`, fused."""
@@ -40,8 +42,11 @@ class Adam(Optimizer):
     """Adam (Kingma & Ba, ICLR 2015); weight decay enters the gradient."""
 
     beta1: float = Field(0.9, ge=0, lt=1)
+    """Decay of the mean gradient."""
     beta2: float = Field(0.999, ge=0, lt=1)
+    """Decay of the mean squared gradient."""
     eps: float = Field(1e-8, gt=0)
+    """Added to the root of the mean squared gradient."""
 
     def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.Adam`, fused."""

@@ -19,7 +19,9 @@ class Streams(Settings):
     """Which rows a phase reads; a domain role that is left out is not read."""
 
     source: Labels | None = None
+    """Whether the phase reads source rows, and with labels."""
     target: Labels | None = None
+    """Whether the phase reads target rows, and with labels; labels read here are counted in every result."""
 
 
 class Train(Phase):
@@ -29,10 +31,13 @@ class Train(Phase):
     """
 
     streams: Streams = Streams(source="labelled")
+    """Which rows the phase reads."""
     steps: int | None = Field(None, ge=0)
+    """Steps of training; open means the dataset's own."""
     batch: int | None = Field(None, ge=2)
     """Rows per stream and step."""
     optimizer: Optimizer | None = None
+    """Update rule; open means the dataset's own."""
     schedule: Schedule | None = None
     """Factor on the learning rate."""
     clip: float | None = Field(None, gt=0)

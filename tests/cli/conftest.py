@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from dareps import plugin
+from dareps.alignment import Alignment
 from tests.cli._ask import ask
+
+plugin.plugins(Alignment)
 
 
 @pytest.fixture(scope="package")
@@ -20,6 +24,8 @@ def surroundings(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("DAREPS_DATA", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
+    # Parts of a test's own file must not be seen by tests that go through all parts.
+    monkeypatch.setitem(plugin._registry, "alignment", dict(plugin._registry["alignment"]))
 
 
 @pytest.fixture(scope="package")

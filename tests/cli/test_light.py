@@ -41,14 +41,19 @@ LIGHT = [
     (["report", "absent"], 2),
     (["predict", "absent", "absent.npy"], 2),
 ]
-GUARD = f"""
+REFUSE = """
 import sys
 class Guard:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY!r}:
-            raise AssertionError("imported " + name)
+        if name.partition(".")[0] in HEAVY:
+            raise AssertionError("heavy import of " + name)
 sys.meta_path.insert(0, Guard())
 from dareps.cli import app
+"""
+DRY = f"{REFUSE}\napp(['train', 'dann', '--dry-run'], prog_name='dareps')"
+GUARD = f"""
+HEAVY = {HEAVY!r}
+{REFUSE}
 codes = []
 for words in {[words for words, _ in LIGHT]!r}:
     try:
@@ -67,8 +72,23 @@ def test_nothing_heavy_is_imported(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     answers = dict(zip([" ".join(words) for words, _ in LIGHT], done.stderr.split("---\n"), strict=False))
     assert done.stdout.splitlines()[-1] == f"codes {[code for _, code in LIGHT]}", answers
-    assert "imported" not in done.stderr
+    assert "heavy import" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_needs_no_torch(cache: Path, tmp_path: Path):
+    """It reads the data, whose checksum is part of the key, but builds nothing."""
+    code = f"HEAVY = ('torch', 'torchvision', 'wandb')\n{DRY}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(DAREPS_CACHE=str(cache)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "# key: " in done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["show", "dann"], ["train", "dann", "encoder.widht=3"]])

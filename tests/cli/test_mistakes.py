@@ -46,6 +46,34 @@ def test_a_mistake_is_one_line(words: list[str], parts: list[str]):
         assert part in line
 
 
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["phases.0.trains=[encodr]"], ["phases.0.trains", "no such part of the method", "Did you mean 'encoder'?"]),
+        (["phases=[{steps: 5}, {trains: [encoder.layer7]}]"], ["phases.1.trains", "Did you mean 'encoder.layer1'?"]),
+        (["encoder=digit_cnn"], ["encoder digit_cnn", "too small", "Set encoder.padding=2."]),
+    ],
+)
+def test_parts_that_do_not_fit_are_told_before_anything_is_trained(words: list[str], parts: list[str], tmp_path: Path):
+    line = refused(*TRAIN, tmp_path, *words)
+    for part in parts:
+        assert part in line
+    store = Store(tmp_path / "train", create=False)
+    assert store.outcomes() == []
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_in_a_suite_they_are_failed_runs(tmp_path: Path):
+    bad = "{name: wide, recipe: source_only, set: {encoder: digit_cnn}}"
+    text = f"splits: [digits8/fonts:scans]\nrecipes: [source_only, {bad}]\nseeds: 1\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    result = ask("bench", tmp_path / "mine.yaml", "--out", tmp_path, "--workers", 1, "phases.0.steps=5")
+    assert result.exit_code == 1
+    found = {own.identity.recipe: own for own in Store(tmp_path / "mine").outcomes()}
+    assert {name: own.status for name, own in found.items()} == {"source_only": "ok", "wide": "failed"}
+    assert "encoder digit_cnn" in found["wide"].error
+
+
 def test_several_mistakes_in_options_keep_exit_code_2():
     result = ask("train", "dann", "--sedd", "3")
     assert result.exit_code == 2
@@ -87,8 +115,8 @@ def test_the_oracle_is_never_the_headline(trained: Path):
     assert "never the headline" in refused("report", trained / "train", "--selection", "oracle")
 
 
-def test_long_paths_are_not_broken_in_a_process_of_its_own(tmp_path: Path):
-    deep = tmp_path / ("long-" * 40) / "missing recipe.yaml"
+def test_a_long_message_stays_one_line_in_a_process_of_its_own(tmp_path: Path):
+    deep = Path("long-" * 25) / "missing recipe.yaml"
     done = spawned("train", deep, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -20,8 +20,8 @@ def _shared(one, other):
 @pytest.mark.parametrize("recipe", ["dann", "dan", "deep_coral", "cmd", "mcc"])
 def test_weight_zero_is_source_only(recipe):
     baseline, zero = (
-        trainer_of([run_of("source_only", PLAIN)]),
-        trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 0.0)))]),
+        trainer_of([run_of("source_only", (*PLAIN, ("encoder.activation", "sigmoid")))]),
+        trainer_of([run_of(recipe, (*PLAIN, ("encoder.activation", "sigmoid"), ("align.0.weight", 0.0)))]),
     )
     baseline.train()
     zero.train()

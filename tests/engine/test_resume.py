@@ -56,6 +56,16 @@ def test_a_stopped_run_continues_exactly(stops, tmp_path):
     _same(whole, outcome_of(run, tmp_path / "parts"), tmp_path / "whole", tmp_path / "parts")
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_stopped_convolutional_run_continues_exactly(optimizer, tmp_path):
+    network = {"name": "digit_cnn", "padding": 2, "channels": [4, 6], "width": 8}
+    run = run_of("dann", (*SHORT, ("encoder", network), ("phases.0.optimizer", optimizer)))
+    whole = outcome_of(run, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        execute([run], Surroundings(tmp_path / "parts", CPU, stop=lambda: True))
+    _same(whole, outcome_of(run, tmp_path / "parts"), tmp_path / "whole", tmp_path / "parts")
+
+
 def test_a_stopped_stack_continues_exactly(tmp_path):
     runs = [run_of("dan", OVERRIDES, seed) for seed in (0, 1)]
     whole = execute(runs, Surroundings(tmp_path / "whole", CPU))

@@ -23,8 +23,11 @@ class Affine(Augmentation):
     """
 
     degrees: float = Field(15.0, ge=0, le=180)
+    """Largest rotation."""
     translate: float = Field(0.1, ge=0, le=1)
+    """Largest shift, as a share of the image."""
     scale: float = Field(0.1, ge=0, lt=1)
+    """Largest change of size."""
 
     def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
         """Changed images, same shape and dtype as x (n, c, h, w)."""

@@ -18,6 +18,7 @@ class Crop(Augmentation):
     """Shift each image by whole pixels, each direction uniform in -padding..padding; what comes into view is 0."""
 
     padding: int = Field(2, ge=0)
+    """Largest shift in pixels."""
 
     def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
         """Shifted images, same shape and dtype as x (n, c, h, w)."""

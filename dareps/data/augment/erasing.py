@@ -22,7 +22,9 @@ class Erasing(Augmentation):
     """
 
     probability: float = Field(0.5, ge=0, le=1)
+    """Of erasing, per image."""
     area: float = Field(0.2, gt=0, le=1)
+    """Largest share of the image that is erased."""
 
     def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
         """Images with erased rectangles, same shape and dtype as x (n, c, h, w)."""

@@ -1,0 +1,29 @@
+"""Reverse validation."""
+
+from __future__ import annotations
+
+from dareps.selection._base import ValidationView, Validator
+
+
+class ReverseValidation(Validator):
+    """Balanced source accuracy of a linear classifier that learned the target rows' predicted classes.
+
+    The model labels the target validation rows; ridge regression on the network inputs learns these labels, one
+    against the rest, and labels the source validation rows, whose true classes are known. A class that is never
+    predicted on the target cannot come back, so a collapsed model scores 1 / c. In [0, 1]; -inf when a logit is NaN.
+
+    Zhong et al., ECML PKDD 2010; Ganin et al., JMLR 2016, section 5.1.2, who train the backward classifier by the
+    same method as the forward one. Here it is linear in the inputs, which makes it one product per checkpoint.
+    """
+
+    def __call__(self, view: ValidationView) -> float:
+        """The backward classifier's balanced accuracy on the source validation rows."""
+        import numpy as np
+
+        logits = view.target.logits
+        if view.backward is None or not np.isfinite(logits).all():
+            return -np.inf
+        claimed = np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        back = (view.backward @ (claimed - claimed.mean(axis=0)) + claimed.mean(axis=0)).argmax(axis=1)
+        classes = np.unique(view.source_labels)
+        return float(np.mean([(back[view.source_labels == label] == label).mean() for label in classes]))
