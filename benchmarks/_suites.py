@@ -1,0 +1,119 @@
+"""Accuracy benchmarks: carry out a shipped suite and hold its leaderboard against published figures and targets."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks._measure import RESULTS, ROOT, Figure, publish
+
+RULES = ("information_maximisation", "reverse_validation", "dev", "source_accuracy", "entropy", "last", "oracle")
+AVERAGE = "average"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure that has a target.
+
+    Attributes:
+        recipe: Name in the leaderboard; `chosen` is what the label-free rule picks among all recipes.
+        selection: The rule.
+        bound: The least accuracy aimed at.
+        splits: Splits to average over; the leaderboard's own average when empty.
+    """
+
+    recipe: str
+    selection: str
+    bound: float
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A suite, its goals, and what others have published on it.
+
+    Attributes:
+        minutes: Aimed at for the whole suite on two cores; None for no aim.
+        published: What -> figure, printed beside ours.
+    """
+
+    suite: str
+    goals: tuple[Goal, ...]
+    minutes: float | None
+    published: dict[str, float]
+
+
+def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> None:
+    """Carry out what is missing of the suite, print the table and write the results file."""
+    options = _options(benchmark, arguments)
+    folder = options.out / benchmark.suite
+    fresh = not (folder / "results.sqlite").exists()
+    clock = time.monotonic()
+    command = [sys.executable, "-m", "dareps", "bench", benchmark.suite, "--out", str(options.out)]
+    command += ["--seeds", str(options.seeds)] if options.seeds else []
+    subprocess.run(command, check=False, cwd=ROOT)
+    minutes = (time.monotonic() - clock) / 60 if fresh else None
+    rows = _rows(folder / "leaderboard.csv")
+    figures = [_time(benchmark, minutes), *_goals(benchmark, rows), *_recipes(rows)]
+    figures += [Figure(what, value, group="published") for what, value in benchmark.published.items()]
+    publish(benchmark.suite, figures, options.results)
+
+
+def _options(benchmark: Benchmark, arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark.suite}")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs", help="where the suite's results are kept")
+    parser.add_argument("--seeds", type=int, default=None, help="number of seeds instead of the suite's")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results file")
+    return parser.parse_args(arguments)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The leaderboard, or nothing when the suite left none."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _time(benchmark: Benchmark, minutes: float | None) -> Figure:
+    note = "" if minutes is not None else "not timed: results were there before; give an empty --out"
+    figure = Figure("wall time of the suite", minutes, unit="min", group="suite", note=note)
+    return figure.at_most(benchmark.minutes) if benchmark.minutes is not None else figure
+
+
+def _goals(benchmark: Benchmark, rows: Sequence[dict[str, str]]) -> list[Figure]:
+    return [_goal(goal, rows).at_least(goal.bound) for goal in benchmark.goals]
+
+
+def _goal(goal: Goal, rows: Sequence[dict[str, str]]) -> Figure:
+    wanted = goal.splits or (AVERAGE,)
+    found = [float(row["mean"]) for split in wanted for row in _matching(rows, split, goal.recipe, goal.selection)]
+    value = sum(found) / len(found) if len(found) == len(wanted) else None
+    where = f" on {', '.join(goal.splits)}" if goal.splits else ""
+    note = "" if value is not None else "the suite left no such row"
+    return Figure(f"{goal.recipe} by {goal.selection}{where}", value, group="targets", note=note)
+
+
+def _matching(rows: Sequence[dict[str, str]], split: str, recipe: str, rule: str) -> list[dict[str, str]]:
+    return [row for row in rows if (row["split"], row["recipe"], row["selection"]) == (split, recipe, rule)]
+
+
+def _recipes(rows: Sequence[dict[str, str]]) -> list[Figure]:
+    """Averages over the suite's splits, every recipe under every rule."""
+    averages = [row for row in rows if row["split"] == AVERAGE and row["mean"]]
+    return [
+        Figure(row["recipe"], float(row["mean"]), spread=_interval(row), group=f"average, {rule}")
+        for rule in RULES
+        for row in averages
+        if row["selection"] == rule
+    ]
+
+
+def _interval(row: dict[str, str]) -> tuple[float, float] | None:
+    return (float(row["low"]), float(row["high"])) if row["low"] and row["high"] else None
