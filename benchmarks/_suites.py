@@ -13,7 +13,10 @@ from pathlib import Path
 
 from benchmarks._measure import RESULTS, ROOT, Figure, publish
 
-RULES = ("information_maximisation", "reverse_validation", "dev", "source_accuracy", "entropy", "last", "oracle")
+RULES = (
+    *("information_maximisation", "domain_bound", "reverse_validation", "dev"),
+    *("source_accuracy", "entropy", "last", "oracle"),
+)
 AVERAGE = "average"
 
 

@@ -76,8 +76,8 @@ class Recipe(Settings):
 RULES = tuple(
     Validator.bind(name)
     for name in (
-        *("last", "source_accuracy", "entropy", "information_maximisation", "dev", "reverse_validation"),
-        "oracle",
+        *("last", "source_accuracy", "entropy", "information_maximisation", "dev"),
+        *("reverse_validation", "domain_bound", "oracle"),
     )
 )
 

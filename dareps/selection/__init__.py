@@ -2,6 +2,7 @@
 
 from dareps.selection._base import Outputs, ValidationView, Validator
 from dareps.selection.dev import DEV
+from dareps.selection.domain_bound import DomainBound
 from dareps.selection.entropy import Entropy
 from dareps.selection.information_maximisation import InformationMaximisation
 from dareps.selection.last import Last
@@ -11,6 +12,7 @@ from dareps.selection.source_accuracy import SourceAccuracy
 
 __all__ = [
     "DEV",
+    "DomainBound",
     "Entropy",
     "InformationMaximisation",
     "Last",

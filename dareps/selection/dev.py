@@ -26,12 +26,15 @@ class DEV(Validator):
     """
 
     rows: int = Field(500, ge=2)
+    """At most this many rows of each domain train the domain classifier, evenly spaced."""
     penalty: float = Field(1.0, gt=0)
+    """Weight of |weights|^2 / 2 in the domain classifier."""
 
     def __call__(self, view: ValidationView) -> float:
         """The negative estimated target risk."""
         import numpy as np
 
+        from dareps.selection._ratio import density_ratio
         from dareps.selection._scores import log_softmax, ranked
 
         log_p = log_softmax(view.source.logits)
@@ -53,43 +56,3 @@ def dev_risk(losses: np.ndarray, weights: np.ndarray) -> float:
     centred = weights - weights.mean()
     eta = -((weighted - weighted.mean()) @ centred) / (centred @ centred)
     return float(weighted.mean() + eta * weights.mean() - eta)
-
-
-def density_ratio(
-    source: np.ndarray, target: np.ndarray, at: np.ndarray, *, rows: int = 500, penalty: float = 1.0
-) -> np.ndarray:
-    """p_target / p_source at some rows (k, d), by a logistic regression that tells source (n, d) from target (m, d)."""
-    import numpy as np
-
-    source, target = _capped(source, rows), _capped(target, rows)
-    pooled = np.concatenate((source, target))
-    mean, spread = pooled.mean(axis=0), pooled.std(axis=0)
-    spread = np.where(spread > 0, spread, 1)
-    signs = np.repeat((-1.0, 1.0), (len(source), len(target)))
-    weights, bias = _logistic((pooled - mean) / spread, signs, penalty)
-    # exp(30) is 1e13: far outside both samples a ratio says nothing, and it must not overflow.
-    log_odds = np.clip((at - mean) / spread @ weights + bias, -30, 30)
-    return np.asarray(len(source) / len(target) * np.exp(log_odds))
-
-
-def _logistic(rows: np.ndarray, signs: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Weights (d,) and bias that minimise sum log(1 + exp(-sign (w x + b))) + penalty |w|^2 / 2, from 0."""
-    import numpy as np
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
-    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, margins = parameters[:-1], signs * (rows @ parameters[:-1] + parameters[-1])
-        slopes = -signs * expit(-margins)
-        value = np.logaddexp(0, -margins).sum() + penalty * weights @ weights / 2
-        return float(value), np.append(rows.T @ slopes + penalty * weights, slopes.sum())
-
-    found = minimize(objective, np.zeros(rows.shape[1] + 1), jac=True, method="L-BFGS-B").x
-    return found[:-1], float(found[-1])
-
-
-def _capped(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` rows, evenly spaced, so that several domains in a row keep their shares."""
-    import numpy as np
-
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]

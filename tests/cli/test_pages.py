@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dareps.plugin import families, plugins
+from dareps.commands._fields import field_texts
+from dareps.plugin import Settings, families, plugins
 from dareps.recipe.bind import rebind, shipped
+from dareps.recipe.settings import Engine, Recipe, Run
+from dareps.suite.expand import Entry, Suite
+from dareps.transfer import Streams
 from tests.cli._ask import ask, refused
 
 PARTS = [(family, name) for family, root in families().items() for name in plugins(root)]
+SETTINGS: list[type[Settings]] = [
+    *(Recipe, Engine, Run, Streams, Suite, Entry),
+    *(plugins(root)[name] for family, root in families().items() for name in plugins(root)),
+]
 
 
 def test_list_names_everything():
@@ -45,7 +53,7 @@ def test_a_recipe_is_shown_whole(name: str):
 def test_a_recipe_shows_settings_formula_and_paper():
     page = ask("show", "dann").stdout
     lines = [line.split() for line in page.splitlines()]
-    assert ["align.0.weight", "=", "1.0", "float", ">=", "0"] in lines
+    assert ["align.0.weight", "=", "1.0", "float", ">=", "0"] in [line[:6] for line in lines]
     assert "Rows per stream and step." in page
     assert "-log D_k(r(h))" in page
     assert "Ganin et al., JMLR 2016, eq. 9" in page
@@ -62,6 +70,12 @@ def test_every_part_is_shown(family: str, name: str):
     assert part.__doc__.splitlines()[0] in found.stdout
     for setting in part.model_fields:
         assert f"  {setting} = " in found.stdout
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.__name__)
+def test_every_setting_says_what_it_means(settings: type[Settings]):
+    texts = field_texts(settings)
+    assert [name for name in settings.model_fields if not texts.get(name, "").endswith(".")] == []
 
 
 @pytest.mark.parametrize("name", sorted(shipped("suites")))

@@ -87,8 +87,8 @@ def test_three_kills_change_nothing(finished: Path, tmp_path: Path):
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(finished: Path, tmp_path: Path):
     """A suite that ends before it was killed that often is begun anew in another folder."""
-    draws, kills = np.random.default_rng(), 0
+    draws, kills, rounds = np.random.default_rng(), 0, iter(range(20))
     while kills < 20:
-        folder = tmp_path / str(kills)
-        folder.mkdir(exist_ok=True)
+        folder = tmp_path / str(next(rounds))
+        folder.mkdir()
         kills += ends_like(finished, folder, 20 - kills, draws)

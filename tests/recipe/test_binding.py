@@ -114,10 +114,13 @@ def test_what_is_dumped_parses_back(value: Any):
 
 
 def test_the_encoder_and_steps_come_from_the_dataset():
-    small, large = bind_run("dann", "digits8/fonts:scans"), bind_run("dann", "digits/mnist:usps")
-    assert (type(small.method.encoder).name, type(large.method.encoder).name) == ("mlp", "digit_cnn")
-    assert small.method.phases[0].steps == 800
-    assert large.method.phases[0].steps == 2000
+    runs = [
+        bind_run("dann", split) for split in ("digits8/fonts:scans", "digits/mnist:usps", "amazon_reviews/books:dvd")
+    ]
+    assert [type(run.method.encoder).name for run in runs] == ["mlp", "digit_cnn", "mlp"]
+    for key in ("steps", "batch"):
+        assert [getattr(run.method.phases[0], key) for run in runs] == [type(run.data).defaults[key] for run in runs]
+    assert len({run.method.phases[0].steps for run in runs}) > 1
 
 
 def test_an_override_wins_over_the_dataset():

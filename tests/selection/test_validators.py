@@ -22,8 +22,9 @@ from dareps.selection import (
     ValidationView,
     Validator,
 )
+from dareps.selection._ratio import density_ratio
 from dareps.selection._scores import entropies, log_softmax
-from dareps.selection.dev import density_ratio, dev_risk
+from dareps.selection.dev import dev_risk
 
 PROPERTY = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 CLASSES = 3

@@ -1,0 +1,38 @@
+"""The bound of domain adaptation theory as a score."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dareps.selection._base import ValidationView, Validator
+
+
+class DomainBound(Validator):
+    """Source accuracy less half the proxy A-distance of the features; -inf when an output is NaN.
+
+    The target risk is at most the source risk plus half the divergence of the domains plus a constant (Ben-David et
+    al., Machine Learning 79, 2010, theorem 2). The divergence is estimated by the proxy A-distance 2 (1 - 2 e), e the
+    balanced error of a logistic regression that tells source train from target features, on held-out rows of both
+    (source validation rows, and every second target row); e above 1/2 counts as 1/2. In [-1, 1].
+    """
+
+    rows: int = Field(500, ge=2)
+    """At most this many rows of each domain train the domain classifier, evenly spaced."""
+    penalty: float = Field(1.0, gt=0)
+    """Weight of |weights|^2 / 2 in the domain classifier."""
+
+    def __call__(self, view: ValidationView) -> float:
+        """Source accuracy - max(0, 1 - 2 e)."""
+        import numpy as np
+
+        from dareps.selection._ratio import density_ratio
+        from dareps.selection._scores import accuracy, ranked
+
+        source, target = view.source.features, view.target.features
+        if not all(np.isfinite(part).all() for part in (view.source_train.features, source, target)):
+            return ranked(float("nan"))
+        seen, held = target[::2], target[1::2]
+        at = np.concatenate((source, held))
+        claimed = density_ratio(view.source_train.features, seen, at, rows=self.rows, penalty=self.penalty) > 1
+        error = (claimed[: len(source)].mean() + (~claimed[len(source) :]).mean()) / 2
+        return ranked(accuracy(view.source.logits, view.source_labels) - max(0.0, 1 - 2 * float(error)))
