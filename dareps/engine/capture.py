@@ -93,11 +93,11 @@ def maybe_capture(step: StepFunction, setting: str, device: torch.device, host: 
         return step
     reason = "the device has no CUDA graphs" if device.type != "cuda" else ""
     if host:
-        reason = f"{', '.join(host)} compute on the host"
+        reason = f"{', '.join(host)} work on the host"
     if not reason:
         return Captured(step)
     if setting == "on":
         raise ConfigError("engine.capture", f"the step cannot be captured: {reason}", "on", "Use auto or off.")
-    if host:
+    if host and device.type == "cuda":
         warnings.warn(f"engine.capture: not captured: {reason}.", stacklevel=2)
     return step

@@ -16,6 +16,7 @@ from dareps.data._base import SplitData
 from dareps.engine.capture import Inputs, maybe_capture
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
+from dareps.engine.loader import LoaderPool
 from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, refresh_due, refresh_points, wants_after_step
@@ -151,8 +152,11 @@ class Trainer:
         assert plan.phase.batch is not None
         parts = [stream_parts(plan.phase, own) for own in self.data]
         seeds = [run.seed for run in self.runs]
-        augment = self.run.data.augment
-        return Pool(seeds, parts, plan.phase.batch, plan.number, self.device, self.dtype, augment)
+        kind = LoaderPool if self.engine.rows == "loader" else Pool
+        pool = kind(seeds, parts, plan.phase.batch, plan.number, self.device, self.dtype, self.run.data.augment)
+        if isinstance(pool, LoaderPool):
+            pool.start(self.engine.loaders)
+        return pool
 
     def step_function(self, plan: Plan, pool: Pool) -> Callable[[Inputs], dict[str, Tensor]]:
         """One training step as a function of tensors alone, captured where that is possible."""
@@ -185,6 +189,7 @@ class Trainer:
             return {name: value.detach() for name, value in values.items()}
 
         host = [type(part).name for part in parts_of(self.run.method) if part.host]
+        host += [pool.host] if pool.host else []
         return maybe_capture(step, self.engine.capture, self.device, host)
 
     def inputs(self, plan: Plan, pool: Pool, start: int, stop: int) -> Iterator[Inputs]:

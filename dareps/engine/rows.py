@@ -55,6 +55,9 @@ class IndexOrder:
 class Pool:
     """All rows that a phase reads, of all seeds, as one tensor per field on the device.
 
+    Attributes:
+        host: What the pool does on the host in every step, which rules out capture; empty for nothing.
+
     Args:
         seeds: Seed of each copy.
         parts: Per seed, the rows of each stream.
@@ -64,6 +67,8 @@ class Pool:
         dtype: Floating type that batches have.
         augment: Random changes of the rows, in order.
     """
+
+    host: str = ""
 
     def __init__(
         self,
@@ -86,10 +91,14 @@ class Pool:
             [(int(next(offsets)), IndexOrder(len(part.x), batch, (seed, phase, part.domain))) for part in own]
             for seed, own in zip(seeds, parts, strict=True)
         ]
-        self.x = torch.from_numpy(np.concatenate([part.x for part in flat])).to(device)
+        self.hold(flat)
+
+    def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
+        """Take in the rows of all streams and seeds, in the order that row numbers count them."""
+        self.x = torch.from_numpy(np.concatenate([part.x for part in parts])).to(self.device)
         if self.x.is_floating_point():
-            self.x = self.x.to(dtype)
-        self.y = {task: torch.from_numpy(labels).to(device) for task, labels in _labels(flat).items()}
+            self.x = self.x.to(self.dtype)
+        self.y = {task: torch.from_numpy(labels).to(self.device) for task, labels in labels_of(parts).items()}
 
     def block(self, start: int, count: int) -> Tensor:
         """Row numbers (count, S, n) of steps `start` to `start + count`, on the device."""
@@ -101,12 +110,14 @@ class Pool:
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Inputs (*lead, n, *shape) and labels (*lead, n) of row numbers (*lead, n)."""
         flat = index.reshape(-1)
-        x = self.x.index_select(0, flat)
+        x = self.as_input(self.x.index_select(0, flat), index)
+        return x, {task: y.index_select(0, flat).view(index.shape) for task, y in self.y.items()}
+
+    def as_input(self, x: Tensor, index: Tensor) -> Tensor:
+        """Gathered rows as the network reads them: floating, images from 0 to 1, with the leading shape of `index`."""
         if not x.is_floating_point():
             x = x.to(self.dtype) / 255
-        if index.dim() > 1:
-            x = x.view(*index.shape, *x.shape[1:])
-        return x, {task: y.index_select(0, flat).view(index.shape) for task, y in self.y.items()}
+        return x.view(*index.shape, *x.shape[1:]) if index.dim() > 1 else x
 
     def batch(self, x: Tensor, y: Mapping[str, Tensor], noise: NoiseSource) -> Batch:
         """One seed's rows (n, *shape), augmented, and labels as typed streams; unlabelled streams get no labels."""
@@ -123,7 +134,7 @@ class Pool:
         return Labelled(slot.domain, slot.role, own, labels)
 
 
-def _labels(parts: Sequence[Part | LabelledPart]) -> dict[str, np.ndarray]:
+def labels_of(parts: Sequence[Part | LabelledPart]) -> dict[str, np.ndarray]:
     """Labels of all rows by task, with a value that no class has where a stream is unlabelled."""
     tasks = [task for part in parts if isinstance(part, LabelledPart) for task in part.y]
     return {

@@ -97,6 +97,10 @@ class Engine(Settings):
     """The rule whose checkpoint is saved as the run's model."""
     flush: int = Field(50, ge=1)
     """Steps between two copies of the losses to the host."""
+    rows: Literal["device", "loader"] = "device"
+    """Where training rows live: on the device, gathered by index, or on the host, fetched ahead by a loader."""
+    loaders: int = Field(0, ge=0)
+    """Processes that fetch rows ahead when rows come from a loader; 0 fetches in the training process."""
     checkpoint_seconds: float = Field(20.0, ge=0)
     """Least time between two checkpoints on disk."""
     capture: Literal["auto", "on", "off"] = "auto"
@@ -145,7 +149,7 @@ class Run(Settings):
 
 
 RECIPE_KEYS = tuple(Recipe.model_fields)
-ENGINE_NEUTRAL = ("flush", "checkpoint_seconds", "capture", "stack")
+ENGINE_NEUTRAL = ("flush", "rows", "loaders", "checkpoint_seconds", "capture", "stack")
 
 
 FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}

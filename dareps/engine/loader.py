@@ -1,0 +1,85 @@
+"""Rows that stay on the host, for data that does not fit the device: same order, same batches, fetched ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dareps.data._base import LabelledPart, Part
+from dareps.engine.rows import Pool, labels_of
+
+
+class _HostRows(Dataset[tuple[Tensor, dict[str, Tensor]]]):
+    """Rows of several arrays (memory-mapped ones too) under consecutive numbers, fetched a batch at a time."""
+
+    def __init__(self, parts: Sequence[Part | LabelledPart]) -> None:
+        self.arrays = [part.x for part in parts]
+        self.starts = np.cumsum([0, *(len(array) for array in self.arrays)])
+        self.labels = labels_of(parts)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitems__(self, numbers: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        found = np.asarray(numbers)
+        owner = np.searchsorted(self.starts, found, side="right") - 1
+        rows = [self.arrays[own][number - self.starts[own]] for own, number in zip(owner, found, strict=True)]
+        labels = {task: torch.from_numpy(values[found]) for task, values in self.labels.items()}
+        return torch.from_numpy(np.stack(rows)), labels
+
+
+class _Order(Sampler[list[int]]):
+    """The batches of the window that comes next."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class LoaderPool(Pool):
+    """A pool whose rows come from a loader with persistent, pinned workers; batches equal those of `Pool`."""
+
+    host = "rows from a loader"
+
+    def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
+        """Keep the arrays where they are."""
+        self.rows, self.order = _HostRows(parts), _Order()
+
+    def start(self, workers: int) -> None:
+        """Start the loader with that many processes."""
+        self.loader: DataLoader[Any] = DataLoader(
+            self.rows,
+            batch_sampler=self.order,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def block(self, start: int, count: int) -> Tensor:
+        """Row numbers (count, S, n) of the next steps, whose rows the loader begins to fetch."""
+        numbers = super().block(start, count)
+        self.order.batches = numbers.flatten(1).tolist()
+        self.batches = iter(self.loader)
+        return numbers
+
+    def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Inputs (*lead, n, *shape) and labels (*lead, n) of the next step, copied to the device."""
+        x, y = next(self.batches)
+        x = x.to(self.device, non_blocking=True)
+        x = self.as_input(x.to(self.dtype) if x.is_floating_point() else x, index)
+        return x, {task: labels.to(self.device, non_blocking=True).view(index.shape) for task, labels in y.items()}
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
