@@ -14,8 +14,9 @@ from dareps.data._base import Dataset
 from dareps.errors import ConfigError
 from dareps.plugin import Plugin, config_error, find, load_file, suggestion
 from dareps.plugin import plugins as known_parts
+from dareps.recipe.neutral import ENGINE_NEUTRAL
 from dareps.recipe.overrides import apply_overrides
-from dareps.recipe.settings import ENGINE_NEUTRAL, RECIPE_KEYS, Recipe, Run, fill, resolve
+from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run, fill, resolve
 from dareps.recipe.yaml_io import read
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

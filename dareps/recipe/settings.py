@@ -149,7 +149,6 @@ class Run(Settings):
 
 
 RECIPE_KEYS = tuple(Recipe.model_fields)
-ENGINE_NEUTRAL = ("flush", "rows", "loaders", "checkpoint_seconds", "capture", "stack")
 
 
 FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}

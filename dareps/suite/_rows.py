@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.recipe.neutral import ENGINE_NEUTRAL
 
 FORMAT: Final = 1
 """Kept in the file's `user_version`; raised with every change that older code cannot read."""
 
-NEUTRAL: Final = {"engine": ("flush", "checkpoint_seconds", "capture", "stack"), "method": ("plugins",)}
-"""Settings that a run's key leaves out, by section; a test compares them with the engine's own list, which cannot be
-imported here without every plug-in that the results may name."""
+NEUTRAL: Final = {"engine": ENGINE_NEUTRAL, "method": ("plugins",)}
+"""Settings that a run's key leaves out, by section."""
 
 SCHEMA: Final = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",

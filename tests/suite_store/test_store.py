@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from dareps.engine.outcome import Outcome, Selected
 from dareps.errors import StoreError
-from dareps.suite._rows import NEUTRAL
 from dareps.suite.store import Store
 
 from ._make import identity, outcome
@@ -145,9 +144,3 @@ def test_settings_that_leave_results_alone_make_nothing_stale(tmp_path: Path, pa
     store.save(outcome(key="one", seed=0, values={"last": 0.5}, config={name: {} for name in part}))
     store.save(outcome(key="two", seed=1, values={"last": 0.5}, config=part))
     assert len(store.outcomes()) == 2
-
-
-def test_the_neutral_settings_are_those_of_the_engine() -> None:
-    from dareps.recipe.settings import ENGINE_NEUTRAL
-
-    assert NEUTRAL["engine"] == ENGINE_NEUTRAL
