@@ -62,10 +62,6 @@ class CheckpointError(DarepsError):
     exit_code = 2
 
 
-class TrainingError(DarepsError):
-    """A run that broke while training, for instance by a loss that is no longer finite."""
-
-
 class LawViolation(DarepsError, AssertionError):
     """A loss that breaks a law it is subject to.
 

@@ -63,11 +63,6 @@ class Recipe(Settings):
         return self
 
     @property
-    def uses_target_labels(self) -> bool:
-        """True when a phase trains on labelled target rows."""
-        return any(isinstance(phase, Train) and phase.streams.target == "labelled" for phase in self.phases)
-
-    @property
     def shallow(self) -> bool:
         """True when scikit-learn fits the recipe and the loop is not used."""
         return isinstance(self.phases[0], LinearSVM)
