@@ -76,11 +76,16 @@ class NoiseSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where training stands: `progress` in the phase and `total_progress` in the run, 0-d tensors from 0 to 1."""
+    """Where training stands: `progress` in the phase and `total_progress` in the run, 0-d tensors from 0 to 1.
+
+    `strengths` holds weight times schedule of every alignment at this progress, (k,), where the loop has computed them
+    for many steps at once; None leaves that to the method.
+    """
 
     progress: Tensor
     total_progress: Tensor
     noise: NoiseSource
+    strengths: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

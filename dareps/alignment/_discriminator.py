@@ -63,10 +63,17 @@ def domain_loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
         logits: (n, 1) for two domains, the log-odds of the first, else (n, domains).
         sizes: Rows of each domain; domains without rows are left out of the mean.
     """
-    parts = torch.split(wide(logits), list(sizes))
     if logits.shape[1] == 1:
-        terms = [functional.softplus(-parts[0]), functional.softplus(parts[1])]
-    else:
-        terms = [-part.log_softmax(1)[:, label] for label, part in enumerate(parts)]
-    present = [term.mean() for term in terms if len(term)]
+        return _two_domains(wide(logits), *sizes)
+    parts = torch.split(wide(logits), list(sizes))
+    present = [-part.log_softmax(1)[:, label].mean() for label, part in enumerate(parts) if len(part)]
     return torch.stack(present).mean()
+
+
+def _two_domains(logits: Tensor, first: int, second: int) -> Tensor:
+    """The same for the log-odds (first + second, 1) of the first domain: one kernel, weighted where sizes differ."""
+    labels = torch.cat((logits.new_ones(first, 1), logits.new_zeros(second, 1)))
+    if first == second or not (first and second):
+        return functional.binary_cross_entropy_with_logits(logits, labels)
+    weights = torch.cat((logits.new_full((first, 1), 0.5 / first), logits.new_full((second, 1), 0.5 / second)))
+    return functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum")

@@ -27,8 +27,8 @@ class Digits8(Dataset):
         "Alpaydin & Kaynak, Cascading Classifiers, Kybernetika 34, 1998",
     )
     defaults: ClassVar[Mapping[str, Any]] = {
-        "encoder": {"name": "mlp", "width": 64},
-        "normalise": "joint",
+        "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
+        "normalise": "per_domain",
         "steps": 800,
         "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.002},

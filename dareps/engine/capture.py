@@ -15,7 +15,7 @@ WARM_UP = 3
 """Steps taken eagerly before a capture, so that libraries have set themselves up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inputs:
     """Everything that changes from step to step, as tensors on the device.
 
@@ -24,6 +24,7 @@ class Inputs:
         step: Number of the step over the run, 0-d int64.
         progress: In the phase, 0-d.
         total_progress: In the run, 0-d.
+        strengths: Weight times schedule of every alignment, (k,).
         rate: Learning rate, 0-d float32.
     """
 
@@ -31,6 +32,7 @@ class Inputs:
     step: Tensor
     progress: Tensor
     total_progress: Tensor
+    strengths: Tensor
     rate: Tensor
 
 

@@ -137,7 +137,7 @@ class Trainer:
         phase = plan.phase
         method = self.population.method
         both = phase.streams.source is not None and phase.streams.target is not None
-        method.active = tuple(range(len(method.align))) if phase.align and both else ()
+        method.activate(tuple(range(len(method.align))) if phase.align and both else ())
         self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
         assert phase.optimizer is not None
@@ -164,7 +164,7 @@ class Trainer:
         targets = [self._sub_parameters(sub, plan) for sub in subs]
         parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
         assert optimizer is not None
-        follows = wants_after_step(self.population.method)
+        follows, precision = wants_after_step(self.population.method), self._precision()
 
         def step(inputs: Inputs) -> dict[str, Tensor]:
             x, y = pool.gather(inputs.index)
@@ -172,15 +172,11 @@ class Trainer:
             values: dict[str, Tensor] = {}
             for sub, wanted in zip(subs, targets, strict=True):
                 for _ in range(sub.repeat):
-                    optimizer.zero_grad(set_to_none=True)
-                    with self._precision():
-                        total, values = self.population.losses(
-                            pool, x, y, inputs.progress, inputs.total_progress, inputs.step
-                        )
-                    if len(subs) == 1:
-                        total.backward()  # type: ignore[no-untyped-call]
-                    else:
-                        total.backward(inputs=wanted)  # type: ignore[no-untyped-call]
+                    for parameter in parameters:
+                        parameter.grad = None
+                    with precision():
+                        total, values = self.population.losses(pool, x, y, inputs)
+                    torch.autograd.backward(total, inputs=wanted if len(subs) > 1 else None)
                     if clip is not None:
                         self.population.clip(parameters, clip)
                     optimizer.step()
@@ -201,8 +197,9 @@ class Trainer:
         rate = rates(plan.phase, steps)
         progress = steps.to(self.dtype) / max(plan.steps, 1)
         total_progress = (steps + plan.offset).to(self.dtype) / max(self.total, 1)
+        strengths = self.population.method.strengths(progress)
         numbers = steps + plan.offset
-        for row in zip(index, numbers, progress, total_progress, rate, strict=True):
+        for row in zip(index, numbers, progress, total_progress, strengths, rate, strict=True):
             yield Inputs(*row)
 
     def _window(
@@ -211,8 +208,8 @@ class Trainer:
         """Take the steps between two boundaries, then bring their losses to the host in one copy."""
         rows = [step(inputs) for inputs in self.inputs(plan, pool, start, stop)]
         names = list(rows[0])
-        stacked = torch.stack([torch.stack([row[name] for name in names]) for row in rows])
-        values = stacked.detach().double().cpu().numpy().reshape(len(rows), len(names), -1)
+        stacked = torch.stack([row[name] for row in rows for name in names])
+        values = stacked.double().cpu().numpy().reshape(len(rows), len(names), -1)
         for copy, ledger in enumerate(self.ledgers):
             own = values[:, :, copy]
             ledger.failure = ledger.failure or broken(own, names, plan.offset + start)
@@ -258,10 +255,11 @@ class Trainer:
         wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}
         return [parameter for parameter in self._moving if id(parameter) in wanted]
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def _precision(self) -> Callable[[], AbstractContextManager[Any]]:
+        """Makes the context in which losses are computed."""
         if self.engine.precision != "bf16":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+            return nullcontext
+        return partial(torch.autocast, self.device.type, dtype=torch.bfloat16)
 
 
 def build_method(run: Run, data: SplitData) -> Method:

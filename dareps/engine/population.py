@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
+from dareps.engine.capture import Inputs
 from dareps.engine.rows import Pool
 from dareps.errors import ContractError
 from dareps.maths.noise import Noise
@@ -57,18 +58,18 @@ class Population:
         return len(self.seeds)
 
     def losses(
-        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], progress: Tensor, total_progress: Tensor, step: Tensor
+        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], inputs: Inputs
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective summed over copies (0-d) and the logged parts, each 0-d or (S,)."""
         if not self.stacked:
-            here = Step(progress, total_progress, Noise(self.seed, step))
+            here = _step(inputs, self.seed)
             total, values = self.method(pool.batch(x, y, here.noise), here)
             return total, values
 
         def one(
             parameters: Mapping[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: dict[str, Tensor], seed: Tensor
         ) -> tuple[Tensor, dict[str, Tensor]]:
-            here = Step(progress, total_progress, Noise(seed, step))
+            here = _step(inputs, seed)
             result: tuple[Tensor, dict[str, Tensor]] = functional_call(
                 self.method, (dict(parameters), buffers), (pool.batch(x, y, here.noise), here)
             )
@@ -122,3 +123,8 @@ class Population:
         factor = (limit / (norm + 1e-12)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(factor.view(factor.shape + (1,) * (gradient.dim() - lead)))
+
+
+def _step(inputs: Inputs, seed: Tensor) -> Step:
+    """Where one copy's training stands."""
+    return Step(inputs.progress, inputs.total_progress, Noise(seed, inputs.step), inputs.strengths)

@@ -38,16 +38,21 @@ class IndexOrder:
 
     def __init__(self, rows: int, batch: int, key: tuple[object, ...]) -> None:
         self.rows, self.batch, self.key = rows, batch, key
+        self._known: dict[int, np.ndarray] = {}
 
     def block(self, start: int, count: int) -> np.ndarray:
         """Row numbers (count, batch) of steps `start` to `start + count`: a pure function of the arguments."""
         first, last = start * self.batch, (start + count) * self.batch
         epochs = range(first // self.rows, -(-last // self.rows))
-        order = np.concatenate([self._epoch(epoch) for epoch in epochs] or [np.empty(0, np.int64)])
+        self._known = {epoch: self._epoch(epoch) for epoch in epochs}
+        order = np.concatenate(list(self._known.values()) or [np.empty(0, np.int64)])
         offset = first - epochs.start * self.rows
         return order[offset : offset + count * self.batch].reshape(count, self.batch)
 
     def _epoch(self, epoch: int) -> np.ndarray:
+        """The permutation of an epoch; the last block's are kept, since the next block begins in one of them."""
+        if epoch in self._known:
+            return self._known[epoch]
         key = key_of("order", *self.key, epoch) % 2**64
         return np.random.Generator(np.random.Philox(key=key)).permutation(self.rows)
 
@@ -109,9 +114,9 @@ class Pool:
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Inputs (*lead, n, *shape) and labels (*lead, n) of row numbers (*lead, n)."""
-        flat = index.reshape(-1)
+        flat = index.flatten()
         x = self.as_input(self.x.index_select(0, flat), index)
-        return x, {task: y.index_select(0, flat).view(index.shape) for task, y in self.y.items()}
+        return x, {task: y.index_select(0, flat).view_as(index) for task, y in self.y.items()}
 
     def as_input(self, x: Tensor, index: Tensor) -> Tensor:
         """Gathered rows as the network reads them: floating, images from 0 to 1, with the leading shape of `index`."""

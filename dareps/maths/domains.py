@@ -5,8 +5,7 @@ Rows of several domains pass through an encoder as one tensor; the scope says wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dareps.errors import ContractError
+from dareps.maths.scope import Scope
 
 Policy = Literal["joint", "per_domain", "domain_specific", "frozen"]
 Groups = tuple[tuple[int, int], ...]
@@ -23,14 +23,9 @@ Groups = tuple[tuple[int, int], ...]
 _current: list[Groups] = []
 
 
-@contextmanager
-def group_scope(groups: Sequence[tuple[int, int]]) -> Iterator[None]:
+def group_scope(groups: Sequence[tuple[int, int]]) -> Scope[Groups]:
     """Say which rows of the tensors inside belong to which domain."""
-    _current.append(tuple(groups))
-    try:
-        yield
-    finally:
-        _current.pop()
+    return Scope(_current, tuple(groups))
 
 
 def current_groups() -> Groups:

@@ -7,8 +7,6 @@ operations, so that single, stacked, captured and resumed runs see the same numb
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of as key_of
+from dareps.maths.scope import Scope
 
 
 def _signed(value: int) -> int:
@@ -68,14 +67,9 @@ class Noise:
 _current: list[Noise] = []
 
 
-@contextmanager
-def noise_scope(noise: Noise) -> Iterator[None]:
+def noise_scope(noise: Noise) -> Scope[Noise]:
     """Give the modules that run inside (dropout, for instance) the step's noise."""
-    _current.append(noise)
-    try:
-        yield
-    finally:
-        _current.pop()
+    return Scope(_current, noise)
 
 
 def current_noise() -> Noise:

@@ -21,7 +21,7 @@ from dareps.recipe.yaml_io import read
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 RUN_KEYS = ("data", "protocol", "engine")
-RESULTS_VERSION = "1"
+RESULTS_VERSION = "2"
 """Raised when a change of the engine alters results; part of every key."""
 
 

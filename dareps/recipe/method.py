@@ -40,22 +40,26 @@ class Method(nn.Module):
     ) -> None:
         super().__init__()
         self.recipe, self.tasks = recipe, tuple(tasks)
+        self.branches = tuple(task.name for task in tasks)
         self.domains = sources + targets
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed)
         name_places(self)
-        self.active: tuple[int, ...] = tuple(range(len(self.align)))
-        """Indices of the alignments that act in the current phase."""
+        self.activate(tuple(range(len(self.align))))
+
+    def activate(self, indices: tuple[int, ...]) -> None:
+        """Say which alignments act in the current phase."""
+        self.active = indices
+        self._reads_logits = any(self._module(index).settings.reads != "shared" for index in indices)
 
     def _build(self, shape: tuple[int, ...], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
         settings = self.recipe.encoder
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        branches = tuple(task.name for task in self.tasks)
-        self.encoder = self.recipe.sharing.build(lambda: settings.build(shape, norm), branches)
-        self.features = _width(self.encoder, shape, branches, self.domains[0])
+        self.encoder = self.recipe.sharing.build(lambda: settings.build(shape, norm), self.branches)
+        self.features = _width(self.encoder, shape, self.branches, self.domains[0])
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.features, task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.tasks[0].size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
@@ -74,9 +78,8 @@ class Method(nn.Module):
 
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
-        branches = tuple(task.name for task in self.tasks)
         with noise_scope(cast(Noise, step.noise)):
-            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+            groups = [Group(len(rows.x), rows.domain, self.branches) for rows in batch.streams]
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             terms, values = self._alignments(batch, representations, logits, step)
@@ -107,10 +110,9 @@ class Method(nn.Module):
 
     def _logits(self, batch: Batch, representations: list[dict[str, Representation]]) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
-        wanted = any(self._module(index).settings.reads != "shared" for index in self.active)
         return [
-            {task.name: full(self.heads[task.name](reps[task.name].task)) for task in self.tasks}
-            if wanted or isinstance(rows, Labelled)
+            {name: full(self.heads[name](reps[name].task)) for name in self.branches}
+            if self._reads_logits or isinstance(rows, Labelled)
             else {}
             for rows, reps in zip(batch.streams, representations, strict=True)
         ]
@@ -138,15 +140,22 @@ class Method(nn.Module):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         terms: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
-        views = self._views(batch, representations, logits) if self.active else []
+        if not self.active:
+            return terms, values
+        views = self._views(batch, representations, logits)
+        strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
         for index in self.active:
             module = self._module(index)
-            settings = module.settings
-            strength = settings.weight * settings.schedule(step.progress)
-            name = f"align.{index}.{type(settings).name}"
-            values[name] = module(views, strength, step)
-            terms[name] = values[name] if settings.reverses else strength * values[name]
+            name = f"align.{index}.{type(module.settings).name}"
+            value = values[name] = module(views, strengths[index], step)
+            terms[name] = value if module.settings.reverses else strengths[index] * value
         return terms, values
+
+    def strengths(self, progress: Tensor) -> Tensor:
+        """Weight times schedule of every alignment at `progress` (*t,): (*t, k)."""
+        if not self.recipe.align:
+            return progress.new_zeros(*progress.shape, 0)
+        return torch.stack([part.weight * part.schedule(progress) for part in self.recipe.align], dim=-1)
 
     def _views(
         self, batch: Batch, representations: list[dict[str, Representation]], logits: list[dict[str, Tensor]]

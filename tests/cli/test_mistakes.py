@@ -50,7 +50,7 @@ def test_a_mistake_is_one_line(words: list[str], parts: list[str]):
     ("words", "parts"),
     [
         (["phases.0.trains=[encodr]"], ["phases.0.trains", "no such part of the method", "Did you mean 'encoder'?"]),
-        (["phases=[{steps: 5}, {trains: [encoder.layer7]}]"], ["phases.1.trains", "Did you mean 'encoder.layer1'?"]),
+        (["phases=[{steps: 5}, {trains: [encoder.conv7]}]"], ["phases.1.trains", "Did you mean 'encoder.conv2'?"]),
         (["encoder=digit_cnn"], ["encoder digit_cnn", "too small", "Set encoder.padding=2."]),
     ],
 )

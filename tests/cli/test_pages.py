@@ -57,7 +57,7 @@ def test_a_recipe_shows_settings_formula_and_paper():
     assert "Rows per stream and step." in page
     assert "-log D_k(r(h))" in page
     assert "Ganin et al., JMLR 2016, eq. 9" in page
-    assert page.count("\nencoder mlp\n") == 1
+    assert page.count("\nencoder digit_cnn\n") == 1
 
 
 @pytest.mark.parametrize(("family", "name"), PARTS)

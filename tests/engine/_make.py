@@ -20,7 +20,13 @@ from dareps.recipe.settings import Run
 CPU = torch.device("cpu")
 SPLIT = "digits8/fonts:scans"
 DEEP = tuple(name for name in shipped("recipes") if name != "linear_svm")
-SHORT: tuple[tuple[str, Any], ...] = (("phases.*.steps", 30), ("engine.evaluations", 3), ("engine.flush", 10))
+SHORT: tuple[tuple[str, Any], ...] = (
+    ("encoder", {"name": "mlp", "width": 64}),
+    ("normalise", "joint"),
+    ("phases.*.steps", 30),
+    ("engine.evaluations", 3),
+    ("engine.flush", 10),
+)
 FLOAT64: tuple[tuple[str, Any], ...] = (("engine.precision", "float64"),)
 NOISY: tuple[tuple[str, Any], ...] = (("encoder", {"name": "mlp", "width": 16, "norm": True, "dropout": 0.3}),)
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from dareps.engine.phases import rates, trained
 from dareps.engine.rows import IndexOrder
 from dareps.engine.state import evaluation_steps
 from dareps.errors import ConfigError
+from dareps.maths.noise import Noise
+from dareps.types import Step
 from tests.engine._make import FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
 
 PLAIN = (*SHORT, *FLOAT64)
@@ -107,3 +111,34 @@ def test_evaluations_are_spread_and_end_at_the_last_step(total, count):
     assert max(found) == total
     assert len(found) <= count
     assert len(found) == min(count, max(total, 1))
+
+
+def test_strengths_of_a_window_are_weight_times_schedule_of_every_alignment():
+    align = [
+        {"name": "mmd", "weight": 0.3, "schedule": "ramp"},
+        {"name": "adversarial", "weight": 2.0, "schedule": {"name": "linear", "start": 1.0, "end": 0.0}},
+    ]
+    trainer = trainer_of([run_of("dann", (*PLAIN, ("align", align)))])
+    plan = trainer.plans[0]
+    trainer.enter(plan)
+    for own in trainer.inputs(plan, trainer.pool(plan), 0, 30):
+        p = own.progress.item()
+        expected = [0.3 * (2 / (1 + np.exp(-10 * p)) - 1), 2.0 * (1 - p)]
+        np.testing.assert_allclose(own.strengths.numpy(), expected, atol=1e-14)
+
+
+def test_a_step_without_strengths_computes_its_own():
+    trainer = trainer_of([run_of("dann", PLAIN)])
+    plan = trainer.plans[0]
+    trainer.enter(plan)
+    pool = trainer.pool(plan)
+    own = list(trainer.inputs(plan, pool, 0, 30))[17]
+    method, x_y = trainer.population.method, pool.gather(own.index)
+    batch = pool.batch(*x_y, Noise(trainer.population.seed, own.step))
+    given = Step(own.progress, own.total_progress, Noise(trainer.population.seed, own.step), own.strengths)
+    left_out = dataclasses.replace(given, strengths=None)
+    gradients = [
+        torch.autograd.grad(method(batch, step)[0], list(method.encoder.parameters())) for step in (given, left_out)
+    ]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
