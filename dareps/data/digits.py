@@ -63,7 +63,7 @@ class Digits(Dataset):
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "digit_cnn"},
         "normalise": "per_domain",
-        "steps": 800,
+        "steps": 3000,
         "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.001},
     }
