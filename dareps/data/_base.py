@@ -24,6 +24,9 @@ Protocol = Literal["inductive", "paper"]
 class Augmentation(Plugin, family="augmentation"):
     """A random change of input rows that keeps their label, drawn from keyed noise on the rows' device."""
 
+    streams: Literal["all", "source", "target"] = "all"
+    """Whose training rows are changed."""
+
     def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
         """Changed rows, same shape and dtype as x (n, *shape)."""
         raise ContractError(f"augmentation {type(self).name}", "it has no __call__", fix="Define it.")
@@ -99,7 +102,7 @@ class Dataset(Plugin, family="data"):
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     augment: Many[Augmentation] = ()
-    """Applied to every training stream, in this order; the same for every recipe."""
+    """Random changes of training rows, in this order; the same for every recipe."""
     limit: int | None = Field(None, ge=1)
     """At most this many training rows per domain, by a keyed choice; None means all."""
 

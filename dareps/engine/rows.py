@@ -127,8 +127,20 @@ class Pool:
     def batch(self, x: Tensor, y: Mapping[str, Tensor], noise: NoiseSource) -> Batch:
         """One seed's rows (n, *shape), augmented, and labels as typed streams; unlabelled streams get no labels."""
         for number, change in enumerate(self.augment):
-            x = change(x, noise, f"augment.{number}")
+            x = self._changed(x, change, noise, f"augment.{number}")
         return Batch(tuple(self._rows(slot, x, y) for slot in self.slots), x)
+
+    def _changed(self, x: Tensor, change: Augmentation, noise: NoiseSource, place: str) -> Tensor:
+        """All rows after one augmentation of the streams that it is meant for."""
+        if change.streams == "all":
+            return change(x, noise, place)
+        blocks = [(slot, x[slot.start : slot.stop]) for slot in self.slots]
+        return torch.cat(
+            [
+                change(block, noise, f"{place}.{slot.domain}") if slot.role == change.streams else block
+                for slot, block in blocks
+            ]
+        )
 
     @staticmethod
     def _rows(slot: Slot, x: Tensor, y: Mapping[str, Tensor]) -> Rows:

@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from dareps.maths.noise import Noise
 from tests.engine._make import DEEP, FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
 
 FIFTY = (*FLOAT64, ("phases.*.steps", 50), ("phases.*.clip", 1.0))
@@ -48,3 +50,18 @@ def test_stacked_augmentation_is_each_seeds_own():
     together.train()
     alone.train()
     assert distance(weights_of(together, 1), weights_of(alone)) < 1e-9
+
+
+@pytest.mark.parametrize("role", ["source", "target"])
+def test_an_augmentation_may_be_meant_for_one_stream(role):
+    augment = ("data.augment", [{"name": "erasing", "streams": role}])
+    plain, own = (trainer_of([run_of("dann", (*SHORT, *FLOAT64, *more))]) for more in ((), (augment,)))
+    batches = []
+    for trainer in (plain, own):
+        plan = trainer.plans[0]
+        trainer.enter(plan)
+        pool = trainer.pool(plan)
+        (first, *_) = trainer.inputs(plan, pool, 0, 1)
+        batches.append(pool.batch(*pool.gather(first.index), Noise(trainer.population.seed, first.step)))
+    for before, after in zip(batches[0].streams, batches[1].streams, strict=True):
+        assert torch.equal(before.x, after.x) == (before.role != role)
