@@ -45,11 +45,11 @@ class AmazonReviews(FeatureSet):
         "Blitzer, Dredze & Pereira, ACL 2007; Ganin et al., JMLR 17, 2016",
     )
     defaults: ClassVar[Mapping[str, Any]] = {
-        "encoder": {"name": "mlp", "width": 64},
+        "encoder": {"name": "mlp", "width": 64, "dropout": 0.5},
         "normalise": "joint",
         "steps": 400,
         "batch": 64,
-        "optimizer": {"name": "adam", "lr": 0.001},
+        "optimizer": {"name": "adam", "lr": 0.001, "weight_decay": 0.001},
     }
 
     def rows(self, domain: str) -> DomainRows:
