@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,6 +75,31 @@ class NoiseSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SubStep:
+    """One optimizer step on the batch.
+
+    The default one is the ordinary step: all task losses and all alignments, training everything. Others belong to the
+    alignment that asked for them, whose loss alone they compute.
+
+    Attributes:
+        name: What the alignment knows it by.
+        trains: Parts that move: `encoder`, `heads`, `align` (the alignment's own parameters), or `*`.
+        repeat: How often it is taken.
+        tasks: Whether the task losses are added.
+        owner: Index of the alignment; None for the ordinary step.
+    """
+
+    name: str = "all"
+    trains: tuple[str, ...] = ("*",)
+    repeat: int = 1
+    tasks: bool = True
+    owner: int | None = None
+
+
+ORDINARY: Final = SubStep()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Where training stands: `progress` in the phase and `total_progress` in the run, 0-d tensors from 0 to 1.
 
@@ -86,6 +111,7 @@ class Step:
     total_progress: Tensor
     noise: NoiseSource
     strengths: Tensor | None = None
+    sub: SubStep = ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +176,6 @@ class Shapes:
     def domains(self) -> tuple[str, ...]:
         """All domains, sources first."""
         return self.sources + self.targets
-
-
-@dataclass(frozen=True, slots=True)
-class SubStep:
-    """One optimizer step on the batch: which parts train (`encoder`, `heads`, `align`, or `*`), how often."""
-
-    name: str = "all"
-    trains: tuple[str, ...] = ("*",)
-    repeat: int = 1
 
 
 @dataclass(frozen=True, slots=True)

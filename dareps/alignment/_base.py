@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dareps.alignment._modules import AlignmentModule
+    from dareps.types import View
 
 
 class Alignment(AlignmentSettings, family="alignment"):
@@ -34,8 +35,12 @@ class TargetTerm(Alignment, abstract=True):
         """The loss of target (m, d), 0-d."""
         return super().__call__(target, target)
 
+    def on(self, target: View) -> Tensor:
+        """The loss of one target stream, 0-d."""
+        return self(getattr(target, self.reads))
+
     def build(self, shapes: Shapes) -> AlignmentModule:
         """The mean over target domains."""
         from dareps.alignment._modules import OnTargets
 
-        return OnTargets(self)
+        return OnTargets(self, self.on)

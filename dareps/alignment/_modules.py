@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +32,7 @@ class AlignmentModule(nn.Module):
         raise NotImplementedError
 
     def steps(self) -> tuple[SubStep, ...]:
-        """Sub-steps that this alignment asks for; none means the default one."""
+        """The sub-steps of one training step, the ordinary one (`SubStep()`) among them; none means that one alone."""
         return ()
 
     def after_step(self, progress: Tensor) -> None:
@@ -42,9 +41,25 @@ class AlignmentModule(nn.Module):
     def refresh(self, features: Tensor, logits: Tensor) -> None:
         """Take in one pass over a target stream: features (n, d), logits (n, c)."""
 
-    def read(self, views: Sequence[View], role: str) -> list[Tensor]:
-        """The representations of all streams of a role that this loss reads."""
-        return [getattr(view, self.settings.reads) for view in views if view.role == role]
+
+def of_role(views: Sequence[View], role: str) -> list[View]:
+    """The streams of a role, in order."""
+    return [view for view in views if view.role == role]
+
+
+def pooled(views: Sequence[View]) -> View:
+    """Several streams of a role as one; what one of them lacks, all lack."""
+    if len(views) == 1:
+        return views[0]
+    logits = [view.logits for view in views if view.logits is not None]
+    labels = [view.labels for view in views if view.labels is not None]
+    return View(
+        "+".join(view.domain for view in views),
+        views[0].role,
+        torch.cat([view.shared for view in views]),
+        torch.cat(logits) if len(logits) == len(views) else None,
+        torch.cat(labels) if len(labels) == len(views) else None,
+    )
 
 
 class Pairwise(AlignmentModule):
@@ -52,18 +67,21 @@ class Pairwise(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        sources, targets = self.read(views, "source"), self.read(views, "target")
-        if len(sources) == len(targets) == 1:
-            return self.settings(sources[0], targets[0])
+        sources, targets = of_role(views, "source"), of_role(views, "target")
         if self.settings.pairs == "pooled":
-            return self.settings(torch.cat(sources), torch.cat(targets))
-        return torch.stack([self.settings(source, target) for source in sources for target in targets]).mean()
+            sources, targets = [pooled(sources)], [pooled(targets)]
+        values = [self.settings.between(source, target) for source in sources for target in targets]
+        return values[0] if len(values) == 1 else torch.stack(values).mean()
 
 
 class OnTargets(AlignmentModule):
     """A stateless target-side loss, averaged over target domains."""
 
+    def __init__(self, settings: AlignmentSettings, on: Callable[[View], Tensor]) -> None:
+        super().__init__(settings)
+        self.on = on
+
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over targets, 0-d."""
-        loss = cast("Callable[[Tensor], Tensor]", self.settings)
-        return torch.stack([loss(target) for target in self.read(views, "target")]).mean()
+        values = [self.on(view) for view in of_role(views, "target")]
+        return values[0] if len(values) == 1 else torch.stack(values).mean()

@@ -15,6 +15,8 @@ from dareps.types import Interval
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dareps.types import View
+
 CLAIMS: Final = ("symmetric", "nonnegative", "zero_on_identical", "translation", "rotation", "scale")
 """The laws that a loss may claim beyond the universal ones."""
 
@@ -26,6 +28,7 @@ class AlignmentSettings(Plugin, abstract=True):
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "shared"
+    """What the loss is computed on: features, outputs of the first task, or both (and then `between` says how)."""
     reverses: ClassVar[bool] = False
     """True when the weight acts through gradient reversal inside the module and not as a factor on its value."""
     symmetric: ClassVar[bool] = False
@@ -48,6 +51,10 @@ class AlignmentSettings(Plugin, abstract=True):
         """The loss between source (n, d) and target (m, d), 0-d; neither weight nor schedule is applied."""
         what = "it has parameters or state and was called unbuilt"
         raise ContractError(f"alignment {type(self).name}", what, fix="Call .build(shapes) and use the module.")
+
+    def between(self, source: View, target: View) -> Tensor:
+        """The loss between two streams, 0-d; losses that read more than one representation unpack the views here."""
+        return self(getattr(source, self.reads), getattr(target, self.reads))
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The laws that these settings claim: the class flags, unless a setting takes one of them away."""

@@ -160,8 +160,8 @@ class Trainer:
 
     def step_function(self, plan: Plan, pool: Pool) -> Callable[[Inputs], dict[str, Tensor]]:
         """One training step as a function of tensors alone, captured where that is possible."""
-        subs = self.population.method.steps()
-        targets = [self._sub_parameters(sub, plan) for sub in subs]
+        wishes = [(sub, self._sub_parameters(sub, plan)) for sub in self.population.method.steps()]
+        subs = [(sub, wanted) for sub, wanted in wishes if wanted]  # What a phase freezes takes no step.
         parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
         assert optimizer is not None
         follows, precision = wants_after_step(self.population.method), self._precision()
@@ -170,16 +170,17 @@ class Trainer:
             x, y = pool.gather(inputs.index)
             self.rate.copy_(inputs.rate)
             values: dict[str, Tensor] = {}
-            for sub, wanted in zip(subs, targets, strict=True):
-                for _ in range(sub.repeat):
+            for sub, wanted in subs:
+                for turn in range(sub.repeat):
                     for parameter in parameters:
                         parameter.grad = None
                     with precision():
-                        total, values = self.population.losses(pool, x, y, inputs)
+                        total, own = self.population.losses(pool, x, y, inputs, sub, turn)
                     torch.autograd.backward(total, inputs=wanted if len(subs) > 1 else None)
                     if clip is not None:
                         self.population.clip(parameters, clip)
                     optimizer.step()
+                values = {**own, **values} if sub.owner is not None else {**values, **own}
             if follows:
                 after_step(self.population, inputs.progress)
             return {name: value.detach() for name, value in values.items()}

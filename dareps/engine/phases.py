@@ -59,13 +59,15 @@ def target_labels(phases: Sequence[Train], data: SplitData) -> int:
 
 
 def part_names(population: Population) -> dict[str, list[str]]:
-    """Part of the method -> names of its parameters: `encoder`, `encoder.STAGE`, `heads`, `align`."""
+    """Part of the method -> names of its parameters: `encoder`, `encoder.STAGE`, `heads`, `align`, `align.INDEX`."""
     parts: dict[str, list[str]] = {"*": list(population.parameters)}
     for name in population.parameters:
         head, *rest = name.split(".")
         parts.setdefault(head, []).append(name)
         if head == "encoder" and "chain" in rest:
             parts.setdefault(f"encoder.{rest[rest.index('chain') + 1]}", []).append(name)
+        if head == "align":
+            parts.setdefault(f"align.{rest[0]}", []).append(name)
     return parts
 
 
@@ -73,7 +75,7 @@ def trained(population: Population, wanted: Sequence[str], where: str) -> list[n
     """The parameters of the named parts, in the method's order."""
     parts = part_names(population)
     for part in wanted:
-        if part not in parts and part not in ("align", "heads"):
+        if part not in parts and part.split(".")[0] not in ("align", "heads"):
             raise ConfigError(where, "no such part of the method", part, suggestion(part, parts))
     names = {name for part in wanted for name in parts.get(part, ())}
     return [value for name, value in population.parameters.items() if name in names]

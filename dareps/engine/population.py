@@ -13,7 +13,7 @@ from dareps.engine.rows import Pool
 from dareps.errors import ContractError
 from dareps.maths.noise import Noise
 from dareps.recipe.method import Method
-from dareps.types import Step
+from dareps.types import ORDINARY, Step, SubStep
 
 
 class Population:
@@ -58,18 +58,18 @@ class Population:
         return len(self.seeds)
 
     def losses(
-        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], inputs: Inputs
+        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], inputs: Inputs, sub: SubStep = ORDINARY, turn: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective summed over copies (0-d) and the logged parts, each 0-d or (S,)."""
+        """The objective of a sub-step's n-th turn summed over copies (0-d), and the logged parts, each 0-d or (S,)."""
         if not self.stacked:
-            here = _step(inputs, self.seed)
+            here = _step(inputs, self.seed, sub, turn)
             total, values = self.method(pool.batch(x, y, here.noise), here)
             return total, values
 
         def one(
             parameters: Mapping[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: dict[str, Tensor], seed: Tensor
         ) -> tuple[Tensor, dict[str, Tensor]]:
-            here = _step(inputs, seed)
+            here = _step(inputs, seed, sub, turn)
             result: tuple[Tensor, dict[str, Tensor]] = functional_call(
                 self.method, (dict(parameters), buffers), (pool.batch(x, y, here.noise), here)
             )
@@ -125,6 +125,7 @@ class Population:
             gradient.mul_(factor.view(factor.shape + (1,) * (gradient.dim() - lead)))
 
 
-def _step(inputs: Inputs, seed: Tensor) -> Step:
-    """Where one copy's training stands."""
-    return Step(inputs.progress, inputs.total_progress, Noise(seed, inputs.step), inputs.strengths)
+def _step(inputs: Inputs, seed: Tensor, sub: SubStep, turn: int) -> Step:
+    """Where one copy's training stands; every sub-step and every turn of it has noise of its own."""
+    lane = "" if sub.owner is None else f"{sub.owner}.{sub.name}.{turn}/"
+    return Step(inputs.progress, inputs.total_progress, Noise(seed, inputs.step, lane), inputs.strengths, sub)

@@ -38,14 +38,18 @@ def mix(value: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Noise of one step: `seed` and `step` are 0-d int64 tensors on the device where noise is wanted."""
+    """Noise of one step: `seed` and `step` are 0-d int64 tensors on the device where noise is wanted.
+
+    `lane` tells the sub-steps of one step apart.
+    """
 
     seed: Tensor
     step: Tensor
+    lane: str = ""
 
     def bits(self, place: str, shape: tuple[int, ...]) -> Tensor:
         """Uniform int64 bit patterns of the given shape."""
-        key = mix(mix(self.seed * _GAMMA + key_of(place)) + self.step * _GAMMA)
+        key = mix(mix(self.seed * _GAMMA + key_of(self.lane + place)) + self.step * _GAMMA)
         counter = torch.arange(math.prod(shape), device=self.seed.device).view(shape)
         return mix(key + counter * _GAMMA)
 

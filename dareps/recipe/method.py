@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -15,7 +16,7 @@ from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.recipe.settings import Recipe
 from dareps.sharing._modules import Group
-from dareps.types import Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View
+from dareps.types import ORDINARY, Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View
 
 
 class Method(nn.Module):
@@ -83,7 +84,8 @@ class Method(nn.Module):
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             terms, values = self._alignments(batch, representations, logits, step)
-        return Losses(tasks=self._task_losses(batch, logits), terms=terms, values=values)
+        tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
+        return Losses(tasks=tasks, terms=terms, values=values)
 
     def total(self, losses: Losses) -> Tensor:
         """The objective, 0-d: balanced task losses plus terms."""
@@ -94,9 +96,15 @@ class Method(nn.Module):
         return total
 
     def steps(self) -> tuple[SubStep, ...]:
-        """The sub-steps of one training step: those an active alignment asks for, else one that trains all."""
-        wanted = [sub for index in self.active for sub in self._module(index).steps()]
-        return tuple(wanted) or (SubStep(),)
+        """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
+        before: list[SubStep] = []
+        after: list[SubStep] = []
+        for index in self.active:
+            wanted = self._module(index).steps()
+            middle = wanted.index(ORDINARY) if ORDINARY in wanted else len(wanted)
+            before += [_owned(sub, index) for sub in wanted[:middle]]
+            after += [_owned(sub, index) for sub in wanted[middle + 1 :]]
+        return (*before, ORDINARY, *after)
 
     def after_step(self, progress: Tensor) -> None:
         """Let the active alignments update buffers from parameters."""
@@ -144,7 +152,7 @@ class Method(nn.Module):
             return terms, values
         views = self._views(batch, representations, logits)
         strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
-        for index in self.active:
+        for index in self.active if step.sub.owner is None else (step.sub.owner,):
             module = self._module(index)
             name = f"align.{index}.{type(module.settings).name}"
             value = values[name] = module(views, strengths[index], step)
@@ -167,6 +175,12 @@ class Method(nn.Module):
             labels = rows.y[task] if isinstance(rows, Labelled) and rows.role == "source" else None
             views.append(View(rows.domain, rows.role, full(reps[task].shared), outputs.get(task), labels))
         return views
+
+
+def _owned(sub: SubStep, index: int) -> SubStep:
+    """A sub-step as an alignment asked for it, with `align` meaning that alignment's own parameters."""
+    trains = tuple(f"align.{index}" if part == "align" else part for part in sub.trains)
+    return replace(sub, owner=index, trains=trains)
 
 
 def full(x: Tensor) -> Tensor:

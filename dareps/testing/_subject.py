@@ -14,7 +14,7 @@ from dareps.alignment._settings import CLAIMS, AlignmentSettings
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places
-from dareps.types import Interval, Shapes, Step, View
+from dareps.types import Interval, Role, Shapes, Step, View
 
 Claim = bool | float | None
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -65,8 +65,16 @@ def _function(loss: Alignment) -> Function:
     if type(loss).__call__ in (AlignmentSettings.__call__, TargetTerm.__call__):
         return _Built(loss)
     if isinstance(loss, TargetTerm):
-        return lambda source, target: loss(target)
-    return loss
+        return lambda source, target: loss.on(_view("target", target))
+    return lambda source, target: loss.between(_view("source", source), _view("target", target))
+
+
+def _view(role: Role, rows: Tensor) -> View:
+    """Drawn rows as a stream: they are features and outputs at once, and a source's labels are its largest outputs.
+
+    Labels that are a function of each row alone follow it through every change of order.
+    """
+    return View(role, role, rows, rows, rows.detach().argmax(-1) if role == "source" else None)
 
 
 class _Built:
@@ -85,7 +93,7 @@ class _Built:
         module = self.modules.get((width, dtype))
         if module is None:
             module = self.modules[width, dtype] = _build(self.loss, width, dtype)
-        views = (View("source", "source", source, source), View("target", "target", target, target))
+        views = (_view("source", source), _view("target", target))
         zero = torch.zeros((), dtype=torch.int64)
         half = torch.full((), 0.5, dtype=dtype)
         state = {name: buffer.clone() for name, buffer in module.named_buffers()}
