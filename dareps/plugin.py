@@ -211,6 +211,8 @@ def config_error(error: ValidationError, where: str) -> ConfigError:
     if first["type"] == "missing":
         return ConfigError(path, "this key is missing", fix="Add it.")
     message = first["msg"].replace(fix, "").removeprefix("Value error, ").rstrip(". ")
+    if key is not None:  # The path names the key, and the value is all that was written around it.
+        return ConfigError(path, message.removeprefix(f"{key}: "), fix=fix)
     return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
 
 

@@ -13,6 +13,7 @@ from dareps.balancing import Balancer
 from dareps.balancing.equal import Equal
 from dareps.data._base import Dataset
 from dareps.encoders import Encoder
+from dareps.encoders.identity import Identity
 from dareps.plugin import Many, Settings, suggestion
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
@@ -52,6 +53,9 @@ class Recipe(Settings):
         if len(trained) < len(self.phases) and (len(self.phases) > 1 or self.align):
             fix = "Use the linear_svm phase alone and without alignments."
             raise _impossible("phases", "linear_svm cannot be combined with other phases or alignments", fix)
+        if self.shallow and self.encoder is not None and not isinstance(self.encoder, Identity):
+            fix = "Leave it to the recipe, or write encoder: identity."
+            raise _impossible("encoder", "linear_svm fits the inputs, so an encoder would stay untrained", fix)
         aligned = [phase for phase in trained if phase.align and phase.streams.source and phase.streams.target]
         if self.align and not aligned:
             fix = "Give a phase both: `streams: {source: labelled, target: unlabelled}`."

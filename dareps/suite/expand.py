@@ -134,6 +134,8 @@ def _changes(
 
     def acts(path: str, name: str) -> bool:
         head, *rest = path.split(".")
+        if head == "encoder" and "trains" not in keys[name]:
+            return False  # Nothing would train it.
         return head != "phases" or len(rest) < 2 or rest[1] in keys[name] or rest[1] not in known
 
     nowhere = {path for path, _ in overrides if not any(acts(path, name) for name in keys)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dareps.suite.expand import read_suite
+from dareps.suite.expand import expand, read_suite
 from dareps.suite.store import FILE, Store
 from tests.cli._ask import ask, command, environment, refused
 
@@ -93,6 +93,16 @@ def test_settings_of_a_phase_go_to_the_recipes_that_have_them(tmp_path: Path):
     assert "Did you mean 'steps'?" in refused(*words, "phases.0.step=5")
     assert "unknown key" in refused(*words, "--recipes", "linear_svm", "phases.0.steps=5")
     assert "unknown key" in refused("train", "linear_svm", "phases.0.steps=5")
+
+
+def test_an_encoder_for_all_recipes_leaves_alone_what_trains_none():
+    runs = expand(read_suite("quick")[1], overrides=[("encoder", {"name": "mlp", "width": 7})])
+    encoders = {run.recipe: type(run.method.encoder).name for run in runs}
+    assert encoders.pop("linear_svm") == "identity"
+    assert set(encoders.values()) == {"mlp"}
+    line = refused("train", "linear_svm", "encoder=mlp")
+    assert line.startswith("error: recipe linear_svm.encoder: linear_svm fits the inputs")
+    assert "got" not in line
 
 
 @pytest.mark.parametrize(

@@ -89,15 +89,6 @@ optimizers = st.one_of(
     st.builds(lambda lr, decay: {"name": "sgd", "lr": lr, "weight_decay": decay}, positive, positive),
 )
 anywhere = {
-    "encoder": st.one_of(
-        st.sampled_from(["linear", "mlp", "digit_cnn"]),
-        st.builds(
-            lambda width, depth, dropout: {"name": "mlp", "width": width, "depth": depth, "dropout": dropout},
-            st.integers(1, 10**6),
-            st.integers(1, 9),
-            st.floats(0, 0.99),
-        ),
-    ),
     "normalise": st.sampled_from(["joint", "per_domain", "domain_specific", "frozen"]),
     "protocol": st.sampled_from(["inductive", "paper"]),
     "data.limit": st.one_of(st.none(), st.integers(1, 10**6)),
@@ -108,6 +99,15 @@ anywhere = {
     "engine.keep": st.sampled_from(["last", "dev", "oracle", "entropy"]),
 }
 trained = {
+    "encoder": st.one_of(
+        st.sampled_from(["linear", "mlp", "digit_cnn"]),
+        st.builds(
+            lambda width, depth, dropout: {"name": "mlp", "width": width, "depth": depth, "dropout": dropout},
+            st.integers(1, 10**6),
+            st.integers(1, 9),
+            st.floats(0, 0.99),
+        ),
+    ),
     "phases.0.steps": st.integers(0, 10**9),
     "phases.*.batch": st.integers(2, 10**6),
     "phases.0.optimizer": optimizers,
