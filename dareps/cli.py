@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from dareps import __version__
 from dareps.commands._output import guarded, say
+from dareps.errors import ConfigError
 
 HELP = """Domain adaptation and shared representations: methods as recipes over one training loop.
 
@@ -107,8 +108,10 @@ def bench(
         int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
     ] = None,
     out: Out = Path("runs"),
-    recipes: Annotated[str, typer.Option(metavar="A,B", help="These only; others may be added.")] = "",
-    splits: Annotated[str, typer.Option(metavar="S,T", help="These instead of the suite's.")] = "",
+    recipes: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Run these alone: the suite's, other recipes or YAML files.")
+    ] = None,
+    splits: Annotated[str | None, typer.Option(metavar="S,T", help="Run these instead of the suite's.")] = None,
     device: Device = "auto",
     full: Annotated[bool, typer.Option("--full", help="The paper-sized variant.")] = False,
     plugin: Files = None,
@@ -123,7 +126,8 @@ def bench(
     files = tuple(load_files(plugin or ()))
     title, settings = read_suite(suite, full)
     changes = tuple(parse_override(text) for text in overrides or ())
-    wanted = Wanted(title, settings, out, seeds, _names(recipes), _names(splits), changes, files, workers, device)
+    names = _names("--recipes", recipes), _names("--splits", splits)
+    wanted = Wanted(title, settings, out, seeds, *names, changes, files, workers, device)
     raise typer.Exit(command(wanted))
 
 
@@ -219,5 +223,9 @@ def data_check(name: Annotated[str, typer.Argument(metavar="NAME", help="A datas
         say(line)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    """The names of a comma-separated option; none when it was not given."""
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not names:
+        raise ConfigError(option, "it names nothing", text, "Name some, or leave the option out.")
+    return names

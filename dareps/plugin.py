@@ -188,7 +188,7 @@ def load_file(path: Path) -> None:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest spelling, or else what there is."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(known)}." if known else "There is none to choose from."

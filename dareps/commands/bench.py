@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dareps.commands._bars import SuiteBar, bar
+from dareps.commands._device import cores, uses_cuda
 from dareps.commands._output import console, duration, note, say, warn
 from dareps.commands.train import STOPPED, one_thread, stopping
 from dareps.errors import ConfigError, DataError, StoreError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dareps.suite.store import Store
     from dareps.tracking import Tracker
 
-SIGNS_OF_CUDA = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 SAVED = frozenset({0})
 """Seeds whose models a suite keeps."""
 
@@ -133,24 +132,6 @@ def chosen(outcomes: Sequence[Outcome], selection: str) -> list[str]:
         names = ", ".join(f"{name} ({count} of {total})" for name, count in counts.most_common())
         lines.append(f"Chosen on {dataset} by {selection}, without target labels: {names}")
     return lines
-
-
-def uses_cuda(device: str) -> bool:
-    """Whether a device's name means CUDA here; torch is only asked where there is a sign of it.
-
-    Raises:
-        ConfigError: There is no such device.
-    """
-    if device == "cpu" or (device == "auto" and not any(Path(sign).exists() for sign in SIGNS_OF_CUDA)):
-        return False
-    from dareps.engine.execute import device_of
-
-    return device_of(device).type == "cuda"
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _carried_out(

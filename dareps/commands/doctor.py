@@ -160,7 +160,7 @@ def _wanted_torch() -> str | None:
 
 
 def _device(torch: ModuleType) -> Iterator[Finding]:
-    from dareps.commands.bench import cores
+    from dareps.commands._device import cores
 
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
@@ -192,8 +192,11 @@ def _plugins() -> Iterator[Finding]:
 
 def _tracking() -> Finding:
     from dareps.tracking import account
+    from dareps.tracking.account import MODES
 
     found = account()
+    if found.mode not in MODES:
+        return Finding("Weights & Biases", "fault", f"{found.mode}: {found.reason}", f"Choose {', '.join(MODES)}.")
     return Finding("Weights & Biases", "info" if found.mode == "disabled" else "ok", f"{found.mode}: {found.reason}")
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dareps.commands._output import say, warn
-from dareps.commands._records import read_record
 from dareps.errors import DataError, StoreError
 from dareps.suite.warned import warnings_told
 
@@ -33,14 +31,12 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
         StoreError: The output cannot be written.
     """
     _check_file(file)
-    from dareps.engine.execute import device_of
-    from dareps.engine.predict import MODEL, load
+    from dareps.engine.predict import load
 
     with warnings_told(warn):
-        model = load(run, str(device_of(device)))
-    shape = tuple(read_record(run / MODEL if run.is_dir() else run).get("shape", ()))
-    rows = read_rows(file, math.prod(shape))
-    table = _table(model, _probabilities(model, rows, shape, text=file.suffix not in (".npy", ".npz")))
+        model = load(run, device)
+    rows = read_rows(file, math.prod(model.shape))
+    table = _table(model, _probabilities(model, rows, text=file.suffix not in (".npy", ".npz")))
     if out is None:
         say(table.rstrip("\n"))
         return
@@ -50,6 +46,7 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
     except OSError as error:
         what = f"cannot be written ({error.strerror})"
         raise StoreError(str(out), what, fix="Choose another file for --out.") from None
+    say(f"{len(rows)} rows: {out}")
 
 
 def read_rows(file: Path, width: int) -> np.ndarray:
@@ -70,6 +67,8 @@ def read_rows(file: Path, width: int) -> np.ndarray:
 
 
 def _check_file(file: Path) -> None:
+    if file.is_dir():
+        raise DataError(str(file), "this is a folder", fix="Give a file of rows.")
     if not file.is_file():
         raise DataError(str(file), "there is no such file", fix="Give a file of rows.")
     if file.suffix not in KINDS:
@@ -126,27 +125,14 @@ def _sparse_rows(file: Path, width: int) -> np.ndarray:
     return array
 
 
-def _probabilities(model: Model, rows: np.ndarray, shape: tuple[int, ...], *, text: bool) -> np.ndarray:
-    """Class probabilities of the first reading of the rows that fits the model."""
-    first: DataError | None = None
-    for reading in _readings(rows, shape, text=text):
-        try:
-            return model.predict_proba(reading)
-        except DataError as error:
-            first = first or error
-    assert first is not None
-    raise first
-
-
-def _readings(rows: np.ndarray, shape: tuple[int, ...], *, text: bool) -> Iterator[np.ndarray]:
-    """The rows as they are, then unfolded to the shape of an input, then as pixels, which texts cannot tell."""
-    yield rows
-    folded = [known for known in (shape, (1, *shape[1:])) if math.prod(known) == math.prod(rows.shape[1:])]
-    for known in folded:
-        yield rows.reshape(len(rows), *known)
-    if text and len(rows) and 1 < rows.max() <= 255 and rows.min() >= 0 and not (rows % 1).any():
-        for known in folded:
-            yield rows.reshape(len(rows), *known).astype("uint8")
+def _probabilities(model: Model, rows: np.ndarray, *, text: bool) -> np.ndarray:
+    """Class probabilities of the rows, or of the rows as pixels, which a text cannot tell from other numbers."""
+    try:
+        return model.predict_proba(rows)
+    except DataError:
+        if not (text and len(rows) and 1 < rows.max() <= 255 and rows.min() >= 0 and not (rows % 1).any()):
+            raise
+        return model.predict_proba(rows.astype("uint8"))
 
 
 def _table(model: Model, probabilities: np.ndarray) -> str:

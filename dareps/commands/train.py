@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dareps.commands._bars import RunBar, bar
+from dareps.commands._device import uses_cuda
 from dareps.commands._output import console, duration, note, say, warn
 from dareps.commands._records import read_record
 from dareps.engine.identity import checkpoint_path
@@ -52,6 +53,7 @@ def train(run: Run, out: Path, device: str) -> int:
     from dareps.suite.store import Store
 
     one_thread()
+    uses_cuda(device)
     key = keys_of([run])[0]
     store = Store(out / GROUP)
     with store.claimed(key):
@@ -72,12 +74,15 @@ def show(outcome: Outcome, folder: Path) -> None:
     own = outcome.identity
     title = f"{own.recipe} on {own.dataset}/{own.source}:{own.target}, seed {own.seed}"
     table = Table(title=f"{title} ({duration(outcome.seconds)})", title_justify="left")
-    for name in ("selection", "step", "score", "source", "target"):
+    for name in ("selection", "step", "score", "source validation %", "target test %"):
         table.add_column(name, justify="left" if name == "selection" else "right")
+    kept = own.config.get("engine", {}).get("keep", "") if outcome.folder else ""
     for row in outcome.selected:
-        figures = (f"{row.score:.4f}", f"{row.source_metric:.4f}", f"{row.target_metric:.4f}")
-        table.add_row(row.selection, str(row.step), *figures)
+        figures = (f"{row.score:.4g}", f"{100 * row.source_metric:.1f}", f"{100 * row.target_metric:.1f}")
+        table.add_row(row.selection, str(row.step), *figures, style="bold" if row.selection == kept else "")
     console().print(table)
+    if kept:
+        say(f"Saved is the checkpoint chosen by {kept}; change it with engine.keep=RULE.")
     if outcome.target_labels:
         say(f"Training saw {outcome.target_labels} target labels.")
     for text in outcome.warnings:
@@ -127,7 +132,7 @@ def stopping(text: str) -> Iterator[Stop]:
 
 def _trained(run: Run, key: str, store: Store, device: str) -> int:
     """Train and keep the outcome; the tracker hears of it in any case."""
-    from dareps.engine.execute import device_of
+    from dareps.engine.device import device_of
     from dareps.engine.loop import Stopped
     from dareps.suite.bench import info_of, summary_of
     from dareps.tracking import make_tracker

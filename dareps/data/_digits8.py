@@ -48,11 +48,15 @@ def domain_arrays(domain: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unchanged(x: np.ndarray, domain: str) -> np.ndarray:
-    """A copy of rows as float32 after a check of their shape; raises `DataError`."""
+    """A copy of rows as float32 after a check of their shape and range; raises `DataError`."""
+    where = f"data digits8/{domain}"
     if x.shape[1:] != SHAPE:
         fix = "Give 8x8 digits with values from 0 to 1 as (n, 1, 8, 8)."
-        raise DataError(f"data digits8/{domain}", "expected rows of shape (n, 1, 8, 8)", x.shape, fix)
-    check_finite(f"data digits8/{domain}", x)
+        raise DataError(where, "expected rows of shape (n, 1, 8, 8)", x.shape, fix)
+    check_finite(where, x)
+    if len(x) and not 0 <= x.min() <= x.max() <= 1:
+        fix = f"Divide by the number of levels: {LEVELS} for scikit-learn's digits, 255 for bytes."
+        raise DataError(where, "values must lie from 0 to 1", [float(x.min()), float(x.max())], fix)
     return np.array(x, dtype=np.float32)
 
 

@@ -13,6 +13,7 @@ import torch
 from dareps.data._base import SplitData
 from dareps.data.split import make_split
 from dareps.engine.evaluate import Evaluator
+from dareps.engine.fault import fault_line
 from dareps.engine.identity import checkpoint_path, identity_of
 from dareps.engine.ledger import Ledger
 from dareps.engine.loop import Hooks, Report, Stopped, Trainer, build_method
@@ -73,7 +74,7 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
             raise
         failure = str(error)
     except Exception as error:  # a part of the recipe broke; the suite goes on
-        failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        failure = fault_line(error, surroundings.folder, identities[0].key)
     seconds = time.monotonic() - clock
     return [Outcome(own, "failed", seconds=seconds / len(runs), error=failure) for own in identities]
 
@@ -121,20 +122,3 @@ def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surrounding
 def _scored(own: Finished, surroundings: Surroundings) -> Outcome:
     keep = surroundings.save is None or own.run.seed in surroundings.save
     return outcome_of(own, surroundings.device, surroundings.folder, keep)
-
-
-def device_of(name: str) -> torch.device:
-    """The device called `auto`, `cpu`, `cuda` or `cuda:N`.
-
-    Raises:
-        ConfigError: There is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError("--device", "no such device", name, "Use auto, cpu, cuda or cuda:0.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device", "this machine has no usable CUDA device", name, "Use cpu or auto.")
-    return device

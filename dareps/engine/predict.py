@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import torch
 
 from dareps.data._base import Fitted, SplitData
 from dareps.engine import checkpoint
+from dareps.engine.device import device_of
 from dareps.engine.evaluate import CHUNK, network_input
 from dareps.engine.outcome import Identity
-from dareps.errors import CheckpointError, DataError
+from dareps.errors import CheckpointError, ConfigError, DataError
+from dareps.plugin import suggestion
 from dareps.recipe.bind import dump_run, rebind
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
@@ -49,12 +53,18 @@ class Model:
         method: The trained method, in evaluation mode.
         fitted: The input transform.
         domain: The domain whose statistics and transform apply.
+        shape: Shape of one network input.
+        name: What to call it.
     """
 
-    def __init__(self, method: Method, fitted: Fitted, domain: str) -> None:
+    def __init__(self, method: Method, fitted: Fitted, domain: str, shape: tuple[int, ...], name: str) -> None:
         self.method, self.fitted, self.domain = method.eval(), fitted, domain
+        self.shape, self.name = shape, name
         self.task: Task = method.tasks[0]
         self.device = next(method.parameters()).device
+
+    def __repr__(self) -> str:
+        return f"Model({self.name}, rows of {self.domain}, {self.task.size} classes)"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,6 +75,8 @@ class Model:
     def predict_proba(self, x: Any) -> np.ndarray:
         """Class probabilities (n, c) of raw rows x (n, *shape) as the dataset gives them.
 
+        Rows of another shape that hold as many values, flattened images for instance, are unfolded first.
+
         Raises:
             DataError: The rows have another shape than the training data, or are not finite.
         """
@@ -73,6 +85,23 @@ class Model:
             raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
         if not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all():
             raise DataError("predict", "the rows hold values that are not finite numbers", fix="Clean the rows.")
+        first: DataError | None = None
+        for reading in self._readings(rows):
+            try:
+                return self._probabilities(reading)
+            except DataError as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _readings(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows as they are, then unfolded to the shape of an input, of one channel where they are grey."""
+        yield rows
+        for known in dict.fromkeys((self.shape, (1, *self.shape[1:]))):
+            if rows.shape[1:] != known and math.prod(known) == math.prod(rows.shape[1:]):
+                yield rows.reshape(len(rows), *known)
+
+    def _probabilities(self, rows: np.ndarray) -> np.ndarray:
         try:
             inputs = self.fitted.apply(rows, self.domain)
             logits = [self._logits(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)]
@@ -82,7 +111,7 @@ class Model:
         return np.asarray(torch.cat(logits).double().softmax(dim=1).cpu().numpy())
 
     def predict(self, x: Any) -> np.ndarray:
-        """Predicted class numbers (n,) of raw rows x (n, *shape)."""
+        """Predicted class numbers (n,), positions in `classes`, of raw rows x (n, *shape)."""
         return np.asarray(self.predict_proba(x).argmax(axis=1))
 
     def _logits(self, x: np.ndarray) -> torch.Tensor:
@@ -99,11 +128,12 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
 
     Args:
         run: The run's folder below `models/`, or its model file.
-        device: Where to compute.
+        device: Where to compute: `cpu`, `cuda`, `cuda:N` or `auto`.
         domain: The domain that rows come from; the first target domain by default.
 
     Raises:
         CheckpointError: There is no model, or it is damaged.
+        ConfigError: There is no such device, or the model knows no such domain.
     """
     path = Path(run)
     path = path / MODEL if path.is_dir() else path
@@ -111,10 +141,26 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
         fix = "Give a folder that `dareps train` printed, with model.safetensors in it."
         raise CheckpointError(str(run), "there is no saved model here", fix=fix)
     tensors, record = checkpoint.load(path)
-    bound = rebind(record["run"], str(path))
+    bound = rebind(_for_prediction(record["run"]), str(path))
+    domains = (*bound.source, *bound.target)
+    if domain is not None and domain not in domains:
+        raise ConfigError("domain", "the model knows no domain of this name", domain, suggestion(domain, domains))
     tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
     method = Method(bound.method, tuple(record["shape"]), tasks, tuple(bound.source), tuple(bound.target), bound.seed)
-    state = checkpoint.below(tensors, "model")
+    state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
     method.to(dtype=next(iter(state.values())).dtype).load_state_dict(state)
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
-    return Model(method.to(device), bound.data.restore(arrays), domain or bound.target[0])
+    fitted, name = bound.data.restore(arrays), path.parent.name
+    return Model(method.to(device_of(device)), fitted, domain or bound.target[0], tuple(record["shape"]), name)
+
+
+def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration without what only training needs: alignments, and plug-in files that are not here."""
+    method = config["method"]
+    plugins = [name for name in method["plugins"] if Path(name).is_file()]
+    return {**config, "method": {**method, "align": [], "phases": ["train"], "plugins": plugins}}
+
+
+def _predicts(name: str) -> bool:
+    """Whether a tensor of the method takes part in prediction."""
+    return not name.startswith("align.")

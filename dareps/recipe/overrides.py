@@ -17,7 +17,12 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not path or any(not part for part in path.split(".")):
         fix = "Write it as key.path=value, for instance align.0.weight=0.3."
         raise ConfigError("override", "not of the form key.path=value", text, fix)
-    return path, parse(value, f"override {path}")
+    try:
+        return path, parse(value, f"override {path}")
+    except ConfigError as error:
+        # A shell ends a word at a blank and keeps braces and stars to itself.
+        fix = "Put the whole override in quotes if it holds blanks or braces."
+        raise ConfigError(f"override {path}", error.what, value, fix) from None
 
 
 def apply_overrides(settings: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def _assign(node: Any, parts: list[str], value: Any, path: str) -> None:
                 node.clear()  # the settings of another part do not carry over
             node[key] = copy.deepcopy(value)
             continue
-        node[key] = _opened(node, key, path)
+        node[key] = _opened(node, key, path, rest[0])
         _assign(node[key], rest, value, path)
 
 
@@ -52,11 +57,11 @@ def _keys(node: Any, head: str, path: str) -> list[Any]:
     return [int(head)]
 
 
-def _opened(node: Any, key: Any, path: str) -> Any:
-    """The container below `node[key]`, made where a name or nothing stands."""
+def _opened(node: Any, key: Any, path: str, below: str) -> Any:
+    """The container below `node[key]`, made where a name or nothing stands; `below` is the path's next part."""
     child = node[key] if isinstance(node, list) else node.get(key)
     if child is None:
-        return {}
+        return [] if below == "*" or below.isdecimal() else {}
     if isinstance(child, str):
         return {"name": child}
     if isinstance(child, tuple):

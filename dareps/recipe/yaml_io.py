@@ -58,7 +58,7 @@ def parse(text: str, where: str) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A YAML file that must hold a mapping; an empty file is an empty mapping."""
+    """A YAML file that must hold a mapping; one that holds nothing is rather a mistake than a wish for defaults."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -67,7 +67,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix="Check path and rights.") from None
     value = parse(text, str(path))
     if value is None:
-        return {}
+        raise ConfigError(str(path), "the file holds no settings", fix="Write `key: value` lines.")
     if not isinstance(value, dict):
         raise ConfigError(str(path), "expected a mapping of keys", value, "Write `key: value` lines.")
     return value

@@ -82,6 +82,8 @@ def read_suite(name: str, full: bool = False) -> tuple[str, Suite]:
     path = find_config("suites", name)
     settings = read(path)
     changes = settings.get("full")
+    if full and not changes:
+        raise ConfigError(f"suite {path.stem}", "it has no paper-sized variant", fix="Leave --full out.")
     if full and isinstance(changes, Mapping):
         settings = {**settings, **changes}
     settings["plugins"] = load_plugins(settings.get("plugins", []), path.parent)
@@ -131,11 +133,14 @@ def _changes(
     """
     known = {key for phase in plugins_of(Phase).values() for key in phase.model_fields}
     keys = {entry.name: _phase_keys(entry) for entry in entries}
+    terms = {entry.name: len(read_recipe(entry.source).get("align") or ()) for entry in entries}
 
     def acts(path: str, name: str) -> bool:
         head, *rest = path.split(".")
-        if head == "encoder" and "trains" not in keys[name]:
-            return False  # Nothing would train it.
+        if head == "encoder":
+            return "trains" in keys[name]  # Else nothing would train it.
+        if head == "align" and rest and rest[0].isdecimal():
+            return int(rest[0]) < terms[name]
         return head != "phases" or len(rest) < 2 or rest[1] in keys[name] or rest[1] not in known
 
     nowhere = {path for path, _ in overrides if not any(acts(path, name) for name in keys)}

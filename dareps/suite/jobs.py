@@ -204,7 +204,8 @@ def carry_out(
     """Train a job's runs; the message that tells how it went."""
     import torch
 
-    from dareps.engine.execute import Surroundings, device_of, execute
+    from dareps.engine.device import device_of
+    from dareps.engine.execute import Surroundings, execute
     from dareps.engine.loop import Report, Stopped
     from dareps.errors import DarepsError
     from dareps.recipe.bind import rebind

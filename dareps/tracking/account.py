@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _PUBLIC_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
+MODES = ("online", "offline", "disabled", "shared")
+"""What `WANDB_MODE` may say, apart from the older names below."""
 _MODES = {"run": "online", "dryrun": "offline"}
 _KEYS = ("api_key", "identity_token_file")
 

@@ -25,8 +25,17 @@ def test_every_recipe_binds_on_every_dataset(recipe: str, dataset: str) -> None:
     assert rebind(dump_run(run)) == run
 
 
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("suite", sorted(shipped("suites")))
+def suites() -> list[tuple[str, bool]]:
+    """Every shipped suite, and its paper-sized variant where it has one."""
+    return [(name, full) for name in sorted(shipped("suites")) for full in (False, True)[: 1 + bool(variant(name))]]
+
+
+def variant(name: str) -> object:
+    """The keys that a suite replaces under `--full`."""
+    return read_suite(name)[1].full
+
+
+@pytest.mark.parametrize(("suite", "full"), suites())
 def test_every_suite_expands_and_has_both_bounds(suite: str, full: bool) -> None:
     title, settings = read_suite(suite, full=full)
     runs = expand(settings)

@@ -80,3 +80,10 @@ def test_builds_match_or_not(torch: str, torchvision: str, wanted: str, builds: 
 )
 def test_a_build_is_known_by_its_tag_or_its_cuda(version: str, cuda: str | None, expected: str):
     assert build(version, cuda) == expected
+
+
+def test_a_mode_that_wandb_does_not_know_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WANDB_MODE", "ofline")
+    [one] = [one for one in findings(tmp_path) if one.what == "Weights & Biases"]
+    assert one.state == "fault"
+    assert "online, offline, disabled" in one.fix

@@ -73,12 +73,13 @@ def test_predictions_go_to_a_file(model: Path, rows: np.ndarray, tmp_path: Path)
     np.save(tmp_path / "x.npy", rows)
     printed = ask("predict", model, tmp_path / "x.npy").stdout
     result = ask("predict", model, tmp_path / "x.npy", "--out", tmp_path / "new" / "p.csv")
-    assert (result.exit_code, result.stdout) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, f"{len(rows)} rows: {tmp_path / 'new' / 'p.csv'}\n")
     assert (tmp_path / "new" / "p.csv").read_text(encoding="utf-8") == printed
 
 
 WRONG: list[tuple[str, Writer, list[str]]] = [
     ("narrow.npy", lambda path, rows: np.save(path, rows[..., :7]), ["(n, 1, 8, 8)", "(12, 1, 8, 7)"]),
+    ("levels.npy", lambda path, rows: np.save(path, rows * 16), ["from 0 to 1", "Divide", "16"]),
     ("nan.npy", lambda path, rows: np.save(path, rows * np.nan), ["not finite"]),
     ("none.npy", lambda path, rows: np.save(path, rows[:0]), ["n > 0"]),
     ("number.npy", lambda path, rows: np.save(path, np.float64(3)), ["expected rows"]),
@@ -108,6 +109,10 @@ def test_a_file_that_does_not_fit_is_refused(
     line = refused("predict", model, tmp_path / name)
     for part in parts:
         assert part in line
+
+
+def test_a_folder_of_rows_is_refused(model: Path, tmp_path: Path):
+    assert "this is a folder" in refused("predict", model, tmp_path)
 
 
 def test_a_folder_without_a_model_is_refused(rows: np.ndarray, tmp_path: Path):

@@ -79,3 +79,28 @@ def test_one_seeds_nan_is_its_own(outcomes: dict[tuple[str, int], Outcome], tmp_
     assert (counts["source_only"], counts["breaking"]) == ("3", "2")
     for name in ("report.md", "report.html"):
         assert (tmp_path / "tiny" / name).stat().st_size > 0
+
+
+CRASH = '''
+from dareps.alignment import Alignment
+
+
+class Crashing(Alignment):
+    """Raises."""
+
+    def __call__(self, source, target):
+        return source.sum() @ target.sum()
+'''
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_part_that_raises_is_told_with_its_place_and_its_traceback(command: str, tmp_path: Path):
+    (tmp_path / "crashing.py").write_text(CRASH, encoding="utf-8")
+    words = ("align=[crashing]", "phases.0.steps=5", "--plugin", tmp_path / "crashing.py", "--out", tmp_path)
+    more = ("train", "dann") if command == "train" else ("bench", "quick", "--recipes", "dann", "--seeds", 1)
+    result = ask(*more, *words)
+    assert result.exit_code == 1
+    [line, *_] = [line for line in result.stderr.splitlines() if "failed" in line and "RuntimeError" in line]
+    assert "(crashing.py line 9; traceback: " in line
+    file = Path(line.partition("traceback: ")[2].partition(")")[0])
+    assert "source.sum() @ target.sum()" in file.read_text(encoding="utf-8")

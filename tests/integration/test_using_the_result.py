@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +17,23 @@ import dareps
 from dareps.data.digits8 import Digits8
 from dareps.data.split import make_split
 from dareps.engine.outcome import Outcome
+from dareps.errors import ConfigError
 from dareps.recipe.bind import rebind
 from dareps.suite.jobs import Workers
 from dareps.suite.store import Store
 from tests.cli._ask import ask
 from tests.integration._suites import TINY, timeless, write_suite
+
+GONE = '''
+from dareps.alignment import Alignment
+
+
+class Gone(Alignment):
+    """Squared distance of the means."""
+
+    def __call__(self, source, target):
+        return (source.mean(0) - target.mean(0)).square().sum()
+'''
 
 
 @pytest.fixture
@@ -61,6 +76,33 @@ def test_the_command_predicts_what_the_model_predicts(saved: list[Outcome], fini
         assert result.exit_code == 0, result.stderr
         classes = [int(line["class"]) for line in csv.DictReader(io.StringIO(result.stdout))]
         assert classes == dareps.load(finished / own.folder).predict(x).tolist()
+
+
+def test_python_takes_the_shapes_that_the_command_takes(saved: list[Outcome], finished: Path):
+    x, _ = raw_test_rows(saved[0])
+    model = dareps.load(finished / saved[0].folder)
+    known = model.predict_proba(x)
+    for rows in (x.reshape(-1, 64), x.reshape(-1, 8, 8)):
+        assert np.array_equal(model.predict_proba(rows), known)
+    assert "rows of scans, 10 classes" in repr(model)
+
+
+@pytest.mark.parametrize(("words", "part"), [({"domain": "scan"}, "Did you mean 'scans'?"), ({"device": "gpu"}, "gpu")])
+def test_a_mistake_in_loading_is_told(saved: list[Outcome], finished: Path, words: dict[str, str], part: str):
+    with pytest.raises(ConfigError, match=re.escape(part)):
+        dareps.load(finished / saved[0].folder, **words)
+
+
+def test_a_model_needs_the_loss_it_was_trained_with_no_more(tmp_path: Path):
+    (tmp_path / "gone.py").write_text(GONE, encoding="utf-8")
+    words = ("--plugin", tmp_path / "gone.py", "align=[gone, adversarial]", "phases.0.steps=3", "--out", tmp_path)
+    script = "import dareps, numpy, sys; print(dareps.load(sys.argv[1]).predict(numpy.zeros((2, 64))).shape)"
+    assert ask("train", "dann", *words).exit_code == 0
+    [own] = Store(tmp_path / "train", create=False).outcomes()
+    (tmp_path / "gone.py").unlink()
+    folder = tmp_path / "train" / own.folder
+    done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "(2,)", done.stderr
 
 
 def test_a_second_bench_trains_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
