@@ -29,3 +29,27 @@ def check_samples(name: str, source: Tensor, target: Tensor, least: int = 1) -> 
     if source.shape[1] != target.shape[1]:
         shapes = (tuple(source.shape), tuple(target.shape))
         raise ContractError(f"alignment {name}", "source and target differ in width", shapes, "Give both the same d.")
+
+
+def check_beside(name: str, argument: str, values: Tensor, rows: Tensor) -> None:
+    """Refuse outputs (n, c) or labels (n,) that do not belong to rows (n, d)."""
+    where = f"alignment {name}"
+    if values.shape[:1] != rows.shape[:1]:
+        shapes = (tuple(values.shape), tuple(rows.shape))
+        raise ContractError(where, f"{argument} and features differ in rows", shapes, "Give one to each row.")
+
+
+def check_labels(name: str, argument: str, labels: Tensor, rows: Tensor) -> None:
+    """Refuse anything but class numbers (n,) beside rows (n, d)."""
+    where = f"alignment {name}"
+    if labels.ndim != 1 or labels.dtype.is_floating_point or labels.dtype.is_complex:
+        found = (tuple(labels.shape), labels.dtype)
+        raise ContractError(where, f"{argument} must be class numbers (rows,)", found, "Pass integers from 0 on.")
+    check_beside(name, argument, labels, rows)
+
+
+def present(name: str, argument: str, values: Tensor | None) -> Tensor:
+    """The outputs or labels of a stream, which has to have some."""
+    if values is None:
+        raise ContractError(f"alignment {name}", f"the stream has no {argument}", fix="Use a stream that carries them.")
+    return values

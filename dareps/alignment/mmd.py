@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._checks import check_samples
+from dareps.types import Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from dareps.alignment._modules import AlignmentModule
+    from dareps.maths.kernels import Kernel
 
 
 class MMD(Alignment):
     """Multi-kernel maximum mean discrepancy between source and target.
 
-    k(x, y) = sum over i = -2..2 of exp(-|x - y|^2 / (2^i b)), with b the mean (or lower median) of |z_i - z_j|^2 over
-    the pairs i != j of the pooled rows, never differentiated through, or a number. With b = 0 value and gradient are 0.
+    With D = |x - y|^2 and b the mean (or lower median) of |z_i - z_j|^2 over the pairs i != j of the pooled rows, never
+    differentiated through, or a number, the kernel k(x, y) is one of
+
+    * gaussian: sum over i = -2..2 of exp(-D / (2^i b));
+    * laplace: sum over i = -2..2 of exp(-sqrt(D / b) / 2^i);
+    * rational_quadratic: sum over a in 0.2, 0.5, 1, 2, 5 of (1 + D / (2 a b))^-a;
+    * linear: x'y, with no bandwidth: the biased discrepancy is the squared distance of the means.
+
+    With b = 0 value and gradient are 0. The estimators are
 
     * biased: mean k(x, x') + mean k(y, y') - 2 mean k(x, y), all n^2 and m^2 terms; >= 0.
     * unbiased: the same without the pairs of a row with itself; can be negative, needs two rows a side.
     * linear: the mean over disjoint pairs of rows of k(x, x') + k(y, y') - k(x, y') - k(x', y), O(n); it uses the
       first 2 floor(min(n, m) / 2) rows of each side and, unlike all others, depends on the order of rows.
 
+    More than 1024 pooled rows are taken in tiles with memory linear in their number, but for the median, which needs
+    all distances at once, and can then be differentiated once only.
+
     source (n, d), target (m, d) -> (). Gretton et al., JMLR 2012, eq. 5 (biased), eq. 3 (unbiased) and lemma 14
-    (linear); the multi-kernel in deep networks: Long et al., ICML 2015 (DAN).
+    (linear); the multi-kernel in deep networks: Long et al., ICML 2015 (DAN); the mixture of rational quadratic
+    kernels: Binkowski et al., ICLR 2018.
     """
 
     symmetric: ClassVar[bool] = True
@@ -38,56 +53,121 @@ class MMD(Alignment):
 
     estimator: Literal["biased", "unbiased", "linear"] = "biased"
     """Which estimate of the squared discrepancy."""
-    bandwidth: Literal["mean", "median"] | Annotated[float, Field(gt=0)] = "mean"
-    """b: a statistic of the batch's squared distances, or a number."""
+    kernel: Literal["gaussian", "laplace", "rational_quadratic", "linear"] = "gaussian"
+    """k, a family of kernels."""
+    bandwidth: Literal["mean", "median", "running"] | Annotated[float, Field(gt=0)] = "mean"
+    """b: a statistic of the batch's squared distances, the running average of their mean, or a number."""
+    memory: float = Field(0.9, ge=0, lt=1)
+    """What the running average keeps of itself at each step."""
+
+    @model_validator(mode="after")
+    def _no_bandwidth_without_use(self) -> Self:
+        """A setting that changes nothing misleads."""
+        if self.kernel == "linear" and self.bandwidth != "mean":
+            raise ValueError(f"the linear kernel has no bandwidth, and bandwidth = {self.bandwidth} was set")
+        return self
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
+        degree = 0.0 if self.bandwidth in ("mean", "median") else None
         return {
             **super().claims(),
             "nonnegative": self.estimator == "biased",
             "zero_on_identical": self.estimator == "biased",
-            "scale": 0.0 if isinstance(self.bandwidth, str) else None,
+            "scale": 2.0 if self.kernel == "linear" else degree,
         }
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
         """The squared discrepancy of source (n, d) and target (m, d), 0-d."""
+        if self.bandwidth == "running":
+            return super().__call__(source, target)
+        return self._discrepancy(source, target)
+
+    def build(self, shapes: Shapes) -> AlignmentModule:
+        """The mean over pairs of domains; a running bandwidth is a buffer of the module."""
+        if self.bandwidth != "running":
+            return super().build(shapes)
+        from dareps.alignment._running import RunningBandwidth
+
+        return RunningBandwidth(self, self._discrepancy, self.memory)
+
+    def _discrepancy(self, source: Tensor, target: Tensor, *bandwidth: Tensor) -> Tensor:
         from dareps.maths.precision import widened
 
         check_samples(self.name, source, target, least=1 if self.estimator == "biased" else 2)
-        return widened(self._paired if self.estimator == "linear" else self._all_pairs, source, target)
+        return widened(self._estimate, source, target, *bandwidth)
 
-    def _all_pairs(self, source: Tensor, target: Tensor) -> Tensor:
-        from dareps.maths.kernels import KERNELS, block_sums, gaussian_sum, pooled_rows, squared_distances
+    def _estimate(self, source: Tensor, target: Tensor, bandwidth: Tensor | None = None) -> Tensor:
+        from dareps.maths.kernels import MULTI_KERNELS, pooled_rows
+        from dareps.maths.pairs import UNTILED
 
-        n, m = len(source), len(target)
         rows = pooled_rows(source, target)
-        distances = squared_distances(rows)
-        kernel = gaussian_sum(distances, self._bandwidth(rows, distances))
-        within_source, within_target, between = block_sums(kernel, n)
+        if self.kernel == "linear":
+            return self._of_means(rows[: len(source)], rows[len(source) :])
+        kernel = MULTI_KERNELS[self.kernel]
+        if self.estimator == "linear":
+            return self._paired(rows, len(source), kernel, bandwidth)
+        every = self._all_pairs if len(rows) <= UNTILED else self._in_tiles
+        return every(rows, len(source), kernel, bandwidth)
+
+    def _all_pairs(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
+        from dareps.maths.kernels import KERNELS, block_sums, squared_distances
+
+        m = len(rows) - n
+        distances = squared_distances(rows, kernel.rooted)
+        values = kernel.value(distances, self._bandwidth(rows, bandwidth, distances))
+        within_source, within_target, between = block_sums(values, n)
         if self.estimator == "biased":
             return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
         off_source = (within_source - KERNELS * n) / (n * (n - 1))
         return off_source + (within_target - KERNELS * m) / (m * (m - 1)) - between * 2 / (n * m)
 
-    def _paired(self, source: Tensor, target: Tensor) -> Tensor:
+    def _in_tiles(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
+        from dareps.maths.kernels import contrast, sides, unit_rows
+        from dareps.maths.pairs import pair_sum
+
+        m = len(rows) - n
+        layer = unit_rows(rows, self._bandwidth(rows, bandwidth))
+        if self.estimator == "biased":
+            weights = contrast(rows, n)
+            return pair_sum([layer], [kernel], weights, weights)
+        # Column 0 of `right` weighs the pairs that a source row is in, column 1 those of a target row. Pairs of a row
+        # with itself need no taking out: `pair_sum` counts from the kernel's value at distance 0.
+        left, right = sides(rows, n), rows.new_full((len(rows), 2), -1 / (n * m))
+        right[:n, 0].fill_(1 / (n * (n - 1)))
+        right[n:, 1].fill_(1 / (m * (m - 1)))
+        return pair_sum([layer], [kernel], left, right)
+
+    def _paired(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
         import torch
 
-        from dareps.maths.kernels import gaussian_sum, pooled_rows
-
-        rows = pooled_rows(source, target)
-        used = min(len(source), len(target)) // 2 * 2
-        x, y = rows[:used], rows[len(source) : len(source) + used]
-        (x1, x2), (y1, y2) = (x[::2], x[1::2]), (y[::2], y[1::2])
+        (x1, x2), (y1, y2) = _couples(rows[:n], rows[n:])
         distances = torch.stack((x1 - x2, y1 - y2, x1 - y2, x2 - y1)).square().sum(-1)
-        terms = gaussian_sum(distances, self._bandwidth(rows)).mean(1)
+        terms = kernel.value(distances, self._bandwidth(rows, bandwidth)).mean(1)
         return terms[0] + terms[1] - terms[2] - terms[3]
 
-    def _bandwidth(self, rows: Tensor, distances: Tensor | None = None) -> Tensor | float:
+    def _of_means(self, source: Tensor, target: Tensor) -> Tensor:
+        """The linear kernel's estimates, which need no pairs."""
+        if self.estimator == "linear":
+            (x1, x2), (y1, y2) = _couples(source, target)
+            return ((x1 - y1) * (x2 - y2)).sum(1).mean()
+        biased = (source.mean(0) - target.mean(0)).square().sum()
+        if self.estimator == "biased":
+            return biased
+        # Without its diagonal, the mean of x'x' over a side is |mean|^2 less the variance of the mean.
+        return biased - source.var(0).sum() / len(source) - target.var(0).sum() / len(target)
+
+    def _bandwidth(self, rows: Tensor, known: Tensor | None, distances: Tensor | None = None) -> Tensor | float:
         from dareps.maths.kernels import mean_bandwidth, median_bandwidth, squared_distances
 
-        if self.bandwidth == "mean":
-            return mean_bandwidth(rows)
+        if known is not None:
+            return known
         if self.bandwidth == "median":
             return median_bandwidth(squared_distances(rows.detach()) if distances is None else distances)
-        return self.bandwidth
+        return mean_bandwidth(rows) if isinstance(self.bandwidth, str) else self.bandwidth
+
+
+def _couples(source: Tensor, target: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The first and second rows of each side's disjoint pairs."""
+    used = min(len(source), len(target)) // 2 * 2
+    return (source[:used:2], source[1:used:2]), (target[:used:2], target[1:used:2])

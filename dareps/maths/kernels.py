@@ -1,13 +1,24 @@
-"""Pairwise squared distances in Gram form, bandwidths, and the multi-kernel of the kernel losses."""
+"""Pairwise squared distances in Gram form, bandwidths, and the multi-kernels of the kernel losses.
+
+A multi-kernel is a function of D / b, with D a squared distance and b the bandwidth. Beside its value stands its slope,
+the pair (k, dk/dD) at b = 1, from which a tile's gradient is made without a graph.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Final
 
 import torch
 from torch import Tensor
 
-_OCTAVES, _ROUNDING = 2, 64
-KERNELS = 2 * _OCTAVES + 1
-"""How many Gaussians `gaussian_sum` adds; also its value at distance 0."""
+_OCTAVES, _ROUNDING, _ROOT_ROUNDING = 2, 64, 16
+KERNELS: Final = 2 * _OCTAVES + 1
+"""How many members each multi-kernel adds; also its value at distance 0."""
+_SHAPES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def pooled_rows(source: Tensor, target: Tensor) -> Tensor:
@@ -21,9 +32,19 @@ def pooled_rows(source: Tensor, target: Tensor) -> Tensor:
     return rows - rows.detach().mean(0, keepdim=True)
 
 
-def squared_distances(rows: Tensor) -> Tensor:
-    """All |z_i - z_j|^2 of rows (n, d) as (n, n), from one Gram matrix; rows should be centred."""
+def squared_norms(rows: Tensor, rooted: bool = False) -> Tensor:
+    """|z_i|^2 of rows (n, d) as (n,), from which distances in Gram form start.
+
+    Where a root is taken of the distances, the norms are smaller by their rounding error: equal rows then have distance
+    0 exactly instead of the root of that error, at a relative cost of a few roundings elsewhere.
+    """
     norms = rows.square().sum(1)
+    return norms * (1 - _ROOT_ROUNDING * torch.finfo(rows.dtype).eps) if rooted else norms
+
+
+def squared_distances(rows: Tensor, rooted: bool = False) -> Tensor:
+    """All |z_i - z_j|^2 of rows (n, d) as (n, n), from one Gram matrix; rows should be centred."""
+    norms = squared_norms(rows, rooted)
     return torch.addmm(norms.unsqueeze(0), rows, rows.T, alpha=-2).add(norms.unsqueeze(1)).clamp_min(0)
 
 
@@ -45,20 +66,151 @@ def median_bandwidth(distances: Tensor) -> Tensor:
     return median.masked_fill(median <= rounding, 0)
 
 
-def gaussian_sum(distances: Tensor, bandwidth: Tensor | float) -> Tensor:
-    """sum over i = -2..2 of exp(-D / (2^i b)), same shape as D; a bandwidth tensor of 0 gives the constant 5.
+def usable(bandwidth: Tensor | float) -> Tensor | float:
+    """The bandwidth, with a tensor of 0 made infinite.
+
+    An infinite bandwidth makes the kernel constant: value and gradient of any discrepancy are then exactly 0.
+    """
+    if isinstance(bandwidth, Tensor):
+        return bandwidth.masked_fill(bandwidth <= torch.finfo(bandwidth.dtype).tiny, float("inf"))
+    return bandwidth
+
+
+def unit_rows(rows: Tensor, bandwidth: Tensor | float) -> Tensor:
+    """Rows divided by the root of the bandwidth, so that kernels of their distances have b = 1."""
+    return rows * usable(bandwidth) ** -0.5
+
+
+def gaussian_sum(distances: Tensor, bandwidth: Tensor | float, octaves: int = _OCTAVES) -> Tensor:
+    """sum over i = -octaves..octaves of exp(-D / (2^i b)), same shape as D; a bandwidth tensor of 0 gives a constant.
 
     Only the widest Gaussian is an exponential: halving the bandwidth squares it.
     """
-    if isinstance(bandwidth, Tensor):
-        # An infinite bandwidth makes the kernel constant: value and gradient of any discrepancy are then exactly 0.
-        bandwidth = bandwidth.masked_fill(bandwidth <= torch.finfo(bandwidth.dtype).tiny, float("inf"))
-    power = (distances / (bandwidth * -(2.0**_OCTAVES))).exp()
+    return _squared_up((distances / (usable(bandwidth) * -(2.0**octaves))).exp(), octaves)
+
+
+def laplace_sum(distances: Tensor, bandwidth: Tensor | float) -> Tensor:
+    """sum over i = -2..2 of exp(-sqrt(D / b) / 2^i), same shape as D."""
+    return _squared_up((_root(distances / usable(bandwidth)) / -(2.0**_OCTAVES)).exp(), _OCTAVES)
+
+
+def rational_quadratic_sum(distances: Tensor, bandwidth: Tensor | float) -> Tensor:
+    """sum over a in 0.2, 0.5, 1, 2, 5 of (1 + D / (2 a b))^-a, same shape as D."""
+    unit = distances / usable(bandwidth)
+    total = torch.zeros_like(unit)
+    for shape in _SHAPES:
+        total = total + _rational(unit, shape)
+    return total
+
+
+def negative_distance(distances: Tensor, bandwidth: Tensor | float) -> Tensor:
+    """-sqrt(D / b), the kernel of the energy distance; same shape as D."""
+    return -_root(distances / usable(bandwidth))
+
+
+def _squared_up(power: Tensor, octaves: int) -> Tensor:
     total = power
-    for _ in range(KERNELS - 1):
+    for _ in range(2 * octaves):
         power = power * power
         total = total + power
     return total
+
+
+def _root(squares: Tensor) -> Tensor:
+    """The square root with gradient 0 at 0, where a kernel of the distance has its kink."""
+    zero = squares == 0
+    return squares.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
+
+
+def _rational(unit: Tensor, shape: float) -> Tensor:
+    return ((unit / (2 * shape)).log1p() * -shape).exp()
+
+
+Slope = tuple[Tensor, Tensor]
+
+
+def _exponential_slope(x: Tensor, octaves: int = _OCTAVES) -> Slope:
+    """sum over i of exp(-x / 2^i), and its derivative by x."""
+    rate = 2.0**-octaves
+    power = (x * -rate).exp()
+    value, slope = power, power * -rate
+    for _ in range(2 * octaves):
+        rate, power = 2 * rate, power * power
+        value, slope = value + power, slope.add(power, alpha=-rate)
+    return value, slope
+
+
+def _laplace_slope(distances: Tensor) -> Slope:
+    root = distances.sqrt()
+    value, slope = _exponential_slope(root)
+    return value, slope * _half_inverse(root)
+
+
+def _rational_slope(distances: Tensor) -> Slope:
+    value, slope = torch.zeros_like(distances), torch.zeros_like(distances)
+    for shape in _SHAPES:
+        member = _rational(distances, shape)
+        value = value + member
+        slope = slope - member / (2 + distances / shape)
+    return value, slope
+
+
+def _distance_slope(distances: Tensor) -> Slope:
+    root = distances.sqrt()
+    return -root, -_half_inverse(root)
+
+
+def _half_inverse(root: Tensor) -> Tensor:
+    """1 / (2 r), and 0 at 0: the derivative of sqrt(D) by D."""
+    return (0.5 / root).masked_fill(root == 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel of squared distances.
+
+    Attributes:
+        value: (D, bandwidth) -> k.
+        slope: D -> (k, dk/dD) at bandwidth 1.
+        peak: k at D = 0.
+        rooted: Whether it takes a root of D.
+    """
+
+    value: Callable[[Tensor, Tensor | float], Tensor]
+    slope: Callable[[Tensor], Slope]
+    peak: int = KERNELS
+    rooted: bool = False
+
+
+@lru_cache
+def gaussian(octaves: int = _OCTAVES) -> Kernel:
+    """The kernel of `gaussian_sum` with 2 octaves + 1 Gaussians."""
+    value, slope = partial(gaussian_sum, octaves=octaves), partial(_exponential_slope, octaves=octaves)
+    return Kernel(value, slope, peak=2 * octaves + 1)
+
+
+MULTI_KERNELS: Final[Mapping[str, Kernel]] = MappingProxyType(
+    {
+        "gaussian": gaussian(),
+        "laplace": Kernel(laplace_sum, _laplace_slope, rooted=True),
+        "rational_quadratic": Kernel(rational_quadratic_sum, _rational_slope),
+    }
+)
+DISTANCE: Final = Kernel(negative_distance, _distance_slope, peak=0, rooted=True)
+"""The kernel of the energy distance."""
+
+
+def contrast(rows: Tensor, n: int) -> Tensor:
+    """w (n + m, 1) with 1/n on the source and -1/m on the target: w' K w is the biased discrepancy."""
+    return torch.cat((rows.new_full((n, 1), 1 / n), rows.new_full((len(rows) - n, 1), -1 / (len(rows) - n))))
+
+
+def sides(rows: Tensor, n: int) -> Tensor:
+    """(n + m, 2) with 1 in the first column on the source and in the second on the target, else 0."""
+    marks = rows.new_zeros(len(rows), 2)
+    marks[:n, 0].fill_(1)
+    marks[n:, 1].fill_(1)
+    return marks
 
 
 def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,8 +218,6 @@ def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Two thin matrix products: slices would cost a zero-filled matrix each in the backward pass.
     """
-    sides = kernel.new_zeros(len(kernel), 2)
-    sides[:n, 0].fill_(1)
-    sides[n:, 1].fill_(1)
-    sums = sides.T @ (kernel @ sides)
+    side = sides(kernel, n)
+    sums = side.T @ (kernel @ side)
     return sums[0, 0], sums[1, 1], sums[0, 1]

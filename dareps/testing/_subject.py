@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment._modules import AlignmentModule
-from dareps.alignment._settings import CLAIMS, AlignmentSettings
+from dareps.alignment._settings import CLAIMS
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places
@@ -62,7 +62,8 @@ def subject_of(loss: object, claims: Mapping[str, Claim], domain: Interval) -> S
 
 
 def _function(loss: Alignment) -> Function:
-    if type(loss).__call__ in (AlignmentSettings.__call__, TargetTerm.__call__):
+    # A loss that says how it is built is tried as the method trains it, whether or not it can also be called.
+    if type(loss).build not in (Alignment.build, TargetTerm.build):
         return _Built(loss)
     if isinstance(loss, TargetTerm):
         return lambda source, target: loss.on(_view("target", target))
@@ -96,7 +97,11 @@ class _Built:
         views = (_view("source", source), _view("target", target))
         zero = torch.zeros((), dtype=torch.int64)
         half = torch.full((), 0.5, dtype=dtype)
-        state = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        # Made from the rows, so that buffers are stacked where rows are, as they are in training.
+        state = {
+            name: source.new_zeros(buffer.shape, dtype=buffer.dtype).copy_(buffer)
+            for name, buffer in module.named_buffers()
+        }
         arguments = (views, torch.ones((), dtype=dtype), Step(half, half, Noise(zero, zero)))
         value: Tensor = torch.func.functional_call(module, state, arguments)
         return value

@@ -10,6 +10,8 @@ from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from dareps.types import Shapes, View
 from tests.alignment._samples import normal
 
+NAMES = ["adversarial", "cmd", "coral", "joint_mmd", "local_mmd", "mcc", "mmd"]
+
 
 def test_settings_and_names_need_no_torch():
     code = (
@@ -21,10 +23,10 @@ def test_settings_and_names_need_no_torch():
         "print(*plugins(Alignment))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["adversarial", "cmd", "coral", "mcc", "mmd"], done.stderr
+    assert done.stdout.split() == NAMES, done.stderr
 
 
-@pytest.mark.parametrize("name", ["adversarial", "cmd", "coral", "mcc", "mmd"])
+@pytest.mark.parametrize("name", NAMES)
 def test_settings_come_back_from_their_dump(name):
     alignment = Alignment.bind({"name": name, "weight": 0.3})
     assert Alignment.bind(alignment.dump()) == alignment
@@ -59,6 +61,7 @@ def test_target_terms_read_target_logits():
     "loss",
     [
         *(MMD(estimator=e, bandwidth=b) for e in ("biased", "unbiased", "linear") for b in ("mean", "median", 2.0)),
+        *(MMD(kernel=k) for k in ("laplace", "rational_quadratic", "linear")),
         CORAL(),
         CMD(),
         CMD(high=2),
