@@ -2,9 +2,27 @@
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment.adversarial import Adversarial
+from dareps.alignment.classifier_discrepancy import ClassifierDiscrepancy
 from dareps.alignment.cmd import CMD
+from dareps.alignment.conditional_adversarial import ConditionalAdversarial
 from dareps.alignment.coral import CORAL
+from dareps.alignment.domain_confusion import DomainConfusion
+from dareps.alignment.margin_disparity import MarginDisparity
 from dareps.alignment.mcc import MinimumClassConfusion
 from dareps.alignment.mmd import MMD
+from dareps.alignment.wasserstein_critic import WassersteinCritic
 
-__all__ = ["CMD", "CORAL", "MMD", "Adversarial", "Alignment", "MinimumClassConfusion", "TargetTerm"]
+__all__ = [
+    "CMD",
+    "CORAL",
+    "MMD",
+    "Adversarial",
+    "Alignment",
+    "ClassifierDiscrepancy",
+    "ConditionalAdversarial",
+    "DomainConfusion",
+    "MarginDisparity",
+    "MinimumClassConfusion",
+    "TargetTerm",
+    "WassersteinCritic",
+]

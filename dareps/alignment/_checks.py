@@ -22,6 +22,14 @@ def check_rows(name: str, argument: str, rows: Tensor, least: int = 1) -> None:
         raise ContractError(where, f"{argument} must be floating point", rows.dtype, "Call .float() on it.")
 
 
+def given(name: str, what: str, tensor: Tensor | None) -> Tensor:
+    """What a stream carries, refused where it carries none."""
+    if tensor is None:
+        fix = "Read a labelled source stream, and let the alignment read logits."
+        raise ContractError(f"alignment {name}", f"a stream comes without {what}", fix=fix)
+    return tensor
+
+
 def check_samples(name: str, source: Tensor, target: Tensor, least: int = 1) -> None:
     """Refuse two samples that are not (n, d) and (m, d) with at least `least` rows each."""
     check_rows(name, "source", source, least)

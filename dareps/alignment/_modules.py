@@ -62,16 +62,25 @@ def pooled(views: Sequence[View]) -> View:
     )
 
 
+def paired(views: Sequence[View], pairs: str) -> list[tuple[View, View]]:
+    """The source and target streams that meet: `all` of them with each other, or the `pooled` rows of each side."""
+    sources, targets = of_role(views, "source"), of_role(views, "target")
+    if pairs == "pooled":
+        sources, targets = [pooled(sources)], [pooled(targets)]
+    return [(source, target) for source in sources for target in targets]
+
+
+def mean_of(values: Sequence[Tensor]) -> Tensor:
+    """The mean of 0-d values, 0-d."""
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
+
+
 class Pairwise(AlignmentModule):
     """A stateless two-sample loss, averaged over source-target pairs or computed on pooled rows."""
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        sources, targets = of_role(views, "source"), of_role(views, "target")
-        if self.settings.pairs == "pooled":
-            sources, targets = [pooled(sources)], [pooled(targets)]
-        values = [self.settings.between(source, target) for source in sources for target in targets]
-        return values[0] if len(values) == 1 else torch.stack(values).mean()
+        return mean_of([self.settings.between(*pair) for pair in paired(views, self.settings.pairs)])
 
 
 class OnTargets(AlignmentModule):
@@ -83,5 +92,4 @@ class OnTargets(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over targets, 0-d."""
-        values = [self.on(view) for view in of_role(views, "target")]
-        return values[0] if len(values) == 1 else torch.stack(values).mean()
+        return mean_of([self.on(view) for view in of_role(views, "target")])

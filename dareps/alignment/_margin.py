@@ -1,0 +1,59 @@
+"""A head that disputes the task head's predictions on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from dareps.alignment._checks import check_rows, given
+from dareps.alignment._discriminator import discriminator
+from dareps.alignment._modules import AlignmentModule, mean_of, of_role
+from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.precision import wide
+from dareps.maths.reversal import reverse
+from dareps.types import Shapes, Step, View
+
+# With one class nothing is left beside it; its logarithm of 0 becomes this finite number.
+_LOG_NOTHING = -1e4
+
+
+class AdversarialHead(AlignmentModule):
+    """The margin disparity between domains on reversed features.
+
+    Args:
+        settings: The alignment that built this module.
+        shapes: Numbers of features and classes.
+        hidden: Widths of the hidden layers.
+        gamma: Factor on the source part.
+    """
+
+    def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], gamma: float) -> None:
+        super().__init__(settings)
+        self.head = discriminator(shapes.features, hidden, shapes.classes)
+        self.gamma = gamma
+
+    def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
+        """The unweighted value, 0-d; `strength` multiplies the reversed gradient alone."""
+        source = [-kept(*self._judged(view, strength)).mean() for view in of_role(views, "source")]
+        target = [-lost(*self._judged(view, strength)).mean() for view in of_role(views, "target")]
+        return self.gamma * mean_of(source) + mean_of(target)
+
+    def _judged(self, view: View, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """The adversarial head's log-probabilities (n, c) and the task head's classes (n, 1)."""
+        name = type(self.settings).name
+        check_rows(name, view.role, view.shared)
+        log_q = wide(self.head(reverse(view.shared, strength))).log_softmax(1)
+        return log_q, given(name, "logits", view.logits).detach().argmax(1, keepdim=True)
+
+
+def kept(log_q: Tensor, classes: Tensor) -> Tensor:
+    """log q of each row's class, (n,)."""
+    return log_q.gather(1, classes).squeeze(1)
+
+
+def lost(log_q: Tensor, classes: Tensor) -> Tensor:
+    """log(1 - q) of each row's class, (n,), summed over the other classes: nothing cancels where q is 1."""
+    own = torch.arange(log_q.shape[1], device=log_q.device) == classes
+    return log_q.masked_fill(own, _LOG_NOTHING).logsumexp(1)
