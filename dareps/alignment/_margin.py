@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -14,9 +15,6 @@ from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.precision import wide
 from dareps.maths.reversal import reverse
 from dareps.types import Shapes, Step, View
-
-# With one class nothing is left beside it; its logarithm of 0 becomes this finite number.
-_LOG_NOTHING = -1e4
 
 
 class AdversarialHead(AlignmentModule):
@@ -36,24 +34,29 @@ class AdversarialHead(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The unweighted value, 0-d; `strength` multiplies the reversed gradient alone."""
-        source = [-kept(*self._judged(view, strength)).mean() for view in of_role(views, "source")]
-        target = [-lost(*self._judged(view, strength)).mean() for view in of_role(views, "target")]
+        source = [-log_kept(*self._judged(view, strength)).mean() for view in of_role(views, "source")]
+        target = [-log_left(*self._judged(view, strength)).mean() for view in of_role(views, "target")]
         return self.gamma * mean_of(source) + mean_of(target)
 
     def _judged(self, view: View, strength: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial head's log-probabilities (n, c) and the task head's classes (n, 1)."""
+        """The adversarial head's outputs (n, c) and the task head's classes (n, 1)."""
         name = type(self.settings).name
         check_rows(name, view.role, view.shared)
-        log_q = wide(self.head(reverse(view.shared, strength))).log_softmax(1)
-        return log_q, given(name, "logits", view.logits).detach().argmax(1, keepdim=True)
+        outputs = wide(self.head(reverse(view.shared, strength)))
+        return outputs, given(name, "logits", view.logits).detach().argmax(1, keepdim=True)
 
 
-def kept(log_q: Tensor, classes: Tensor) -> Tensor:
-    """log q of each row's class, (n,)."""
-    return log_q.gather(1, classes).squeeze(1)
+def log_kept(outputs: Tensor, classes: Tensor) -> Tensor:
+    """log q of each row's class, q the softmax of outputs (n, c) and classes (n, 1): (n,)."""
+    return outputs.log_softmax(1).gather(1, classes).squeeze(1)
 
 
-def lost(log_q: Tensor, classes: Tensor) -> Tensor:
-    """log(1 - q) of each row's class, (n,), summed over the other classes: nothing cancels where q is 1."""
-    own = torch.arange(log_q.shape[1], device=log_q.device) == classes
-    return log_q.masked_fill(own, _LOG_NOTHING).logsumexp(1)
+def log_left(outputs: Tensor, classes: Tensor) -> Tensor:
+    """log(1 - q) of each row's class, (n,), as a sum over the other classes: nothing cancels where q is 1.
+
+    A single class leaves nothing to dispute: it counts as 0, with gradient 0.
+    """
+    if outputs.shape[1] == 1:
+        return outputs.log_softmax(1).squeeze(1)
+    own = torch.arange(outputs.shape[1], device=outputs.device) == classes
+    return outputs.masked_fill(own, -math.inf).logsumexp(1) - outputs.logsumexp(1)
