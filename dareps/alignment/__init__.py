@@ -2,12 +2,17 @@
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment.adversarial import Adversarial
+from dareps.alignment.classifier_discrepancy import ClassifierDiscrepancy
 from dareps.alignment.cmd import CMD
+from dareps.alignment.conditional_adversarial import ConditionalAdversarial
 from dareps.alignment.coral import CORAL
+from dareps.alignment.domain_confusion import DomainConfusion
 from dareps.alignment.joint_mmd import JointMMD
 from dareps.alignment.local_mmd import LocalMMD
+from dareps.alignment.margin_disparity import MarginDisparity
 from dareps.alignment.mcc import MinimumClassConfusion
 from dareps.alignment.mmd import MMD
+from dareps.alignment.wasserstein_critic import WassersteinCritic
 
 __all__ = [
     "CMD",
@@ -15,8 +20,13 @@ __all__ = [
     "MMD",
     "Adversarial",
     "Alignment",
+    "ClassifierDiscrepancy",
+    "ConditionalAdversarial",
+    "DomainConfusion",
     "JointMMD",
     "LocalMMD",
+    "MarginDisparity",
     "MinimumClassConfusion",
     "TargetTerm",
+    "WassersteinCritic",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dareps.alignment._modules import AlignmentModule
+from dareps.alignment._modules import AlignmentModule, mean_of
 from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.precision import wide
 from dareps.maths.reversal import reverse
@@ -49,11 +49,15 @@ class DomainAdversary(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The unweighted value, 0-d; `strength` multiplies the reversed gradient alone."""
-        ordered = sorted(views, key=lambda view: self.domains.index(view.domain))
-        rows = [getattr(view, self.settings.reads) for view in ordered]
-        logits = self.discriminator(reverse(torch.cat(rows), strength))
-        sizes = [sum(len(view.shared) for view in ordered if view.domain == domain) for domain in self.domains]
-        return domain_loss(logits, sizes)
+        ordered, sizes = in_order(views, self.domains)
+        rows = torch.cat([getattr(view, self.settings.reads) for view in ordered])
+        return domain_loss(self.discriminator(reverse(rows, strength)), sizes)
+
+
+def in_order(views: Sequence[View], domains: Sequence[str]) -> tuple[list[View], list[int]]:
+    """The streams in order of their domains, and the number of rows of each domain."""
+    ordered = sorted(views, key=lambda view: domains.index(view.domain))
+    return ordered, [sum(len(view.shared) for view in ordered if view.domain == domain) for domain in domains]
 
 
 def domain_loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -65,9 +69,15 @@ def domain_loss(logits: Tensor, sizes: Sequence[int]) -> Tensor:
     """
     if logits.shape[1] == 1:
         return _two_domains(wide(logits), *sizes)
+    return mean_of([rows.mean() for rows in row_losses(logits, sizes) if len(rows)])
+
+
+def row_losses(logits: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    """The logistic loss of each row, (n_i,) per domain, empty where a domain has no rows."""
     parts = torch.split(wide(logits), list(sizes))
-    present = [-part.log_softmax(1)[:, label].mean() for label, part in enumerate(parts) if len(part)]
-    return torch.stack(present).mean()
+    if logits.shape[1] == 1:
+        return [functional.softplus(-parts[0][:, 0]), functional.softplus(parts[1][:, 0])]
+    return [-part.log_softmax(1)[:, label] for label, part in enumerate(parts)]
 
 
 def _two_domains(logits: Tensor, first: int, second: int) -> Tensor:

@@ -62,16 +62,16 @@ def pooled(views: Sequence[View]) -> View:
     )
 
 
-def domain_pairs(views: Sequence[View], pairs: str) -> list[tuple[View, View]]:
-    """Which source meets which target: all of them, or pooled rows each other."""
+def paired(views: Sequence[View], pairs: str) -> list[tuple[View, View]]:
+    """The source and target streams that meet: `all` of them with each other, or the `pooled` rows of each side."""
     sources, targets = of_role(views, "source"), of_role(views, "target")
     if pairs == "pooled":
-        return [(pooled(sources), pooled(targets))]
+        sources, targets = [pooled(sources)], [pooled(targets)]
     return [(source, target) for source in sources for target in targets]
 
 
 def mean_of(values: Sequence[Tensor]) -> Tensor:
-    """The mean of 0-d values; one alone costs nothing."""
+    """The mean of 0-d values, 0-d."""
     return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
 
 
@@ -80,7 +80,7 @@ class Pairwise(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        return mean_of([self.settings.between(*pair) for pair in domain_pairs(views, self.settings.pairs)])
+        return mean_of([self.settings.between(*pair) for pair in paired(views, self.settings.pairs)])
 
 
 class OnTargets(AlignmentModule):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dareps.alignment._modules import AlignmentModule, domain_pairs, mean_of
+from dareps.alignment._modules import AlignmentModule, mean_of, paired
 from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.kernels import mean_bandwidth, pooled_rows
 from dareps.maths.precision import wide
@@ -38,7 +38,7 @@ class RunningBandwidth(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        pairs = [(source.shared, target.shared) for source, target in domain_pairs(views, self.settings.pairs)]
+        pairs = [(source.shared, target.shared) for source, target in paired(views, self.settings.pairs)]
         newest = mean_of([mean_bandwidth(pooled_rows(wide(source), wide(target))) for source, target in pairs])
         bandwidth = self._average(newest)
         return mean_of([self.discrepancy(source, target, bandwidth) for source, target in pairs])

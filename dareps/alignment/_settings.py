@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from dareps.errors import ContractError
-from dareps.plugin import Plugin
+from dareps.plugin import Many, Plugin
 from dareps.schedules import Constant, Schedule
 from dareps.types import Interval
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dareps.types import View
+
+Widths = Many[Annotated[int, Field(gt=0)]]
+"""Widths of the hidden layers of an alignment's own network."""
 
 CLAIMS: Final = ("symmetric", "nonnegative", "zero_on_identical", "translation", "rotation", "scale")
 """The laws that a loss may claim beyond the universal ones."""

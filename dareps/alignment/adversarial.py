@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar
 
 from dareps.alignment._base import Alignment
-from dareps.plugin import Many
+from dareps.alignment._settings import Widths
 from dareps.types import Shapes
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ class Adversarial(Alignment):
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
 
-    hidden: Many[Annotated[int, Field(gt=0)]] = (100,)
+    hidden: Widths = (100,)
     """Widths of the discriminator's hidden layers."""
 
     def build(self, shapes: Shapes) -> AlignmentModule:

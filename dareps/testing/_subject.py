@@ -14,7 +14,7 @@ from dareps.alignment._settings import CLAIMS
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places
-from dareps.types import Interval, Role, Shapes, Step, View
+from dareps.types import ORDINARY, Interval, Role, Shapes, Step, View
 
 Claim = bool | float | None
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -82,7 +82,8 @@ class _Built:
     """A loss with parameters or state, built for each width and called the way the method calls it.
 
     The laws of a learned loss hold whatever its parameters are, so they are drawn: a fresh discriminator may start at
-    chance, where it teaches the features nothing. Every call starts from the same state.
+    chance, where it teaches the features nothing. Every call starts from the same state. The value is the sum over the
+    sub-steps that move the encoder: those are what the features are taught by.
     """
 
     def __init__(self, loss: Alignment) -> None:
@@ -102,9 +103,13 @@ class _Built:
             name: source.new_zeros(buffer.shape, dtype=buffer.dtype).copy_(buffer)
             for name, buffer in module.named_buffers()
         }
-        arguments = (views, torch.ones((), dtype=dtype), Step(half, half, Noise(zero, zero)))
-        value: Tensor = torch.func.functional_call(module, state, arguments)
-        return value
+        one = torch.ones((), dtype=dtype)
+        values: list[Tensor] = [
+            torch.func.functional_call(module, state, (views, one, Step(half, half, Noise(zero, zero), sub=sub)))
+            for sub in module.steps() or (ORDINARY,)
+            if any(part.split(".")[0] in ("*", "encoder") for part in sub.trains)
+        ]
+        return values[0] if len(values) == 1 else torch.stack(values).sum()
 
 
 def _build(loss: Alignment, width: int, dtype: torch.dtype) -> AlignmentModule:

@@ -7,14 +7,10 @@ from torch.nn import functional
 from dareps.alignment import Adversarial
 from dareps.alignment._discriminator import domain_loss
 from dareps.errors import ContractError
-from dareps.maths.noise import Noise
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
-from dareps.types import Shapes, Step, View
+from dareps.types import Shapes, View
+from tests.alignment._built import ONE, STEP
 from tests.alignment._samples import normal
-
-HALF = torch.tensor(0.5, dtype=torch.float64)
-STEP = Step(HALF, HALF, Noise(torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64)))
-ONE = torch.ones((), dtype=torch.float64)
 
 
 def module(domains=2, hidden=(7,), trained=True):

@@ -15,13 +15,17 @@ from dareps.types import Step
 from tests.engine._make import FLOAT64, NOISY, SHORT, distance, run_of, trainer_of, weights_of
 
 PLAIN = (*SHORT, *FLOAT64)
+ALIGNED = (
+    *("dann", "dan", "deep_coral", "cmd", "mcc"),
+    *("cdan", "cdan_e", "wdgrl", "domain_confusion", "mcd", "mdd"),
+)
 
 
 def _shared(one, other):
     return {name: value for name, value in one.items() if name in other}
 
 
-@pytest.mark.parametrize("recipe", ["dann", "dan", "deep_coral", "cmd", "mcc"])
+@pytest.mark.parametrize("recipe", ALIGNED)
 def test_weight_zero_is_source_only(recipe):
     baseline, zero = (
         trainer_of([run_of("source_only", (*PLAIN, ("encoder.activation", "sigmoid")))]),
@@ -33,7 +37,7 @@ def test_weight_zero_is_source_only(recipe):
     assert distance(ours, weights_of(baseline)) < 1e-12
 
 
-@pytest.mark.parametrize("recipe", ["dann", "dan", "deep_coral", "cmd", "mcc"])
+@pytest.mark.parametrize("recipe", ALIGNED)
 def test_every_alignment_moves_the_encoder(recipe):
     heavy = trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 5.0), ("align.0.schedule", "constant")))])
     zero = trainer_of([run_of(recipe, (*PLAIN, ("align.0.weight", 0.0)))])

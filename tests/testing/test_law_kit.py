@@ -1,5 +1,6 @@
 """The law kit: every fault is named by its law, every shipped loss passes, and violations say what to do."""
 
+import math
 import pickle
 
 import pytest
@@ -152,6 +153,32 @@ def test_learned_loss_without_gradient_to_features_is_caught():
 
     with pytest.raises(LawViolation, match="gradient reaches"):
         check_alignment(Deafening(), max_examples=10)
+
+
+def test_sub_steps_that_move_the_encoder_count_and_others_do_not():
+    from dareps.alignment._modules import AlignmentModule
+    from dareps.types import SubStep
+
+    class Turns(AlignmentModule):
+        def steps(self):
+            own = SubStep("own", trains=(self.settings.part,), tasks=False)
+            return (own, SubStep(), SubStep("features", trains=("encoder",), tasks=False))
+
+        def forward(self, views, strength, step):
+            value = views[{"all": 0, "features": 1}.get(step.sub.name, 0)].shared.square().mean()
+            return value * math.nan if step.sub.name == "own" else value
+
+    class Turning(Alignment):
+        """Each side is taught in a sub-step of its own, and a third one is worth no number."""
+
+        part: str = "align"
+
+        def build(self, shapes):
+            return Turns(self)
+
+    check_alignment(Turning(), max_examples=5, nonnegative=True)
+    with pytest.raises(LawViolation, match="finite"):
+        check_alignment(Turning(part="encoder"), max_examples=5)
 
 
 def test_built_loss_draws_its_parameters_without_the_global_generator():
