@@ -34,7 +34,7 @@ def scatter_plot(section: Section, split: str) -> Figure | None:
     if not panels:
         return None
     figure = Figure(figsize=(WIDTH, 7.2), layout="constrained")
-    above, below = figure.subfigures(2, 1)
+    above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
     for part, word in ((above, "by domain"), (below, "by class")):
         grid = part.subplots(1, len(panels), squeeze=False)[0]
         for axes, (title, cloud) in zip(grid, panels, strict=True):
@@ -90,7 +90,15 @@ def _by_class(axes: Axes, cloud: dict[str, Any], names: Sequence[str]) -> None:
     places = _apart(np.array([np.median(x[labels == label], axis=0) for label in classes]), np.ptp(x, axis=0))
     for (across, up), label in zip(places, classes, strict=True):
         text = class_name(names, label)
-        name = axes.text(across, up, text if len(text) <= SHORT else str(label), ha="center", va="center", fontsize=10, fontweight="bold")
+        name = axes.text(
+            across,
+            up,
+            text if len(text) <= SHORT else str(label),
+            ha="center",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+        )
         name.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
 
 

@@ -9,7 +9,7 @@ from dareps.report._clouds import MOST_CLASSES, class_name
 from dareps.report._plots import WIDTH
 from dareps.report._section import Section
 from dareps.report._style import SOURCE_COLOUR, TARGET_COLOUR
-from dareps.suite._results import SOURCE_ONLY
+from dareps.suite._results import CHOSEN, SOURCE_ONLY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,8 @@ SATURATION = 25.0
 BETTER, WORSE = SOURCE_COLOUR, TARGET_COLOUR
 CAPTION = (
     "Percent of each true class of the target test rows, over all splits and seeds. Difference, in points: blue is "
-    "better (more on the diagonal, fewer off it), orange is worse; full colour from {:.0f} points on."
-).format(SATURATION)
+    f"better (more on the diagonal, fewer off it), orange is worse; full colour from {SATURATION:.0f} points on."
+)
 
 
 def confusion_plot(section: Section) -> Figure | None:
@@ -31,7 +31,9 @@ def confusion_plot(section: Section) -> Figure | None:
     from matplotlib.figure import Figure
 
     recipe, role = section.shown
-    other = recipe if recipe == role else f"{recipe} ({role})"
+    chosen = {result.recipe for result in section.choices.values()}
+    recipe = chosen.pop() if recipe == CHOSEN and len(chosen) == 1 else recipe
+    other = recipe if recipe in (role, SOURCE_ONLY) else f"{recipe} ({role})"
     names = {SOURCE_ONLY: SOURCE_ONLY, recipe: other} if recipe else {SOURCE_ONLY: SOURCE_ONLY}
     found = [(title, table) for name, title in names.items() if (table := _confusion(section, name)) is not None]
     if not found or len({len(table) for _, table in found}) > 1 or len(found[0][1]) > MOST_CLASSES:

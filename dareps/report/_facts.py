@@ -40,7 +40,7 @@ def by_value(runs: Iterable[Outcome], fact: str) -> dict[str, list[str]]:
         value = facts(run).get(fact)
         if value is not None and run.identity.recipe not in found.setdefault(value, []):
             found[value].append(run.identity.recipe)
-    return dict(sorted(found.items(), key=lambda item: (not item[0].isdigit(), item[0].zfill(20), item[0])))
+    return dict(sorted(found.items(), key=lambda item: (int(item[0]) if item[0].isdigit() else 0, item[0])))
 
 
 def _optimizer(phase: Mapping[str, Any]) -> str:

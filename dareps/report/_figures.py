@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_SCATTERS = 2
+ACCURACY = "Accuracy"
 Drawn = tuple[str, str, "Figure | None"]
 """Title, caption and figure; None where there is nothing to draw."""
 
@@ -22,7 +23,7 @@ Drawn = tuple[str, str, "Figure | None"]
 def drawn(section: Section, look: dict[str, Look]) -> list[Drawn]:
     """All figures of a dataset."""
     return [
-        ("Accuracy", _accuracy_caption(section), accuracy_plot(section, look)),
+        (ACCURACY, _accuracy_caption(section), accuracy_plot(section, look)),
         ("Learning curves", _curves_caption(section), curves_plot(section, look)),
         *_scatters(section),
         ("Confusion on the target", CAPTION, confusion_plot(section)),
@@ -35,8 +36,9 @@ def _accuracy_caption(section: Section) -> str:
 
 
 def _curves_caption(section: Section) -> str:
-    several = len(section.seeds) > 1
-    how = "Mean over splits and seeds, band of one standard deviation over seeds" if several else "Mean over splits"
+    how = "Mean over splits" if len(section.splits) > 1 else "One run a recipe"
+    if len(section.seeds) > 1:
+        how = "Mean over splits and seeds, band of one standard deviation over seeds"
     without = uncurved(section)
     lacking = f" Without curves: {listed(without)}." if without else ""
     return f"{how}. The target's accuracy is for looking at: it chose no headline checkpoint.{lacking}"

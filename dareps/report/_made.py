@@ -58,7 +58,8 @@ def uneven(section: Section) -> str:
     for entry in sorted(section.board(), key=lambda entry: entry.n):
         if entry.recipe != CHOSEN:
             counts.setdefault(counted(entry.n, "seed"), []).append(entry.recipe)
-    return f"n differs between recipes: {_groups(counts)}." if len(counts) > 1 else ""
+    whole = " (seeds that have every split)" if len(section.splits) > 1 else ""
+    return f"n differs between recipes{whole}: {_groups(counts)}." if len(counts) > 1 else ""
 
 
 def made_table(section: Section) -> Table:
@@ -67,7 +68,11 @@ def made_table(section: Section) -> Table:
     rows = [(words, _usual(found)) for words, found in groups.items() if found]
     minutes = sum(run.seconds for run in section.finished) / 60
     seeds = ", ".join(map(str, section.seeds))
-    rows += [("seeds", seeds), ("report written by", f"dareps {__version__}"), ("runs", f"{len(section.finished)} finished, {minutes:.1f} minutes of training in all")]
+    rows += [
+        ("seeds", seeds),
+        ("report written by", f"dareps {__version__}"),
+        ("runs", f"{len(section.finished)} finished, {minutes:.1f} minutes of training in all"),
+    ]
     cells = tuple(Row((Cell(name), Cell(value))) for name, value in rows)
     return Table("How these runs were made", ("setting", "value"), (cells,), kind="list")
 
@@ -89,7 +94,8 @@ def stale_told(stale: Iterable[Outcome], current: Iterable[Outcome]) -> str:
     for own in current:
         by_place.setdefault(_place(own), []).append(own)
     reasons = Counter(stale_reason(run, by_place.get(_place(run), ())) for run in stale)
-    why = listed([f"{count} made {reason}" for reason, count in reasons.most_common()])
+    several = len(reasons) > 1
+    why = listed([f"{count} made {reason}" if several else f"made {reason}" for reason, count in reasons.most_common()])
     return f"{counted(reasons.total(), 'stale run')} left out: {why}." if reasons else ""
 
 
@@ -103,7 +109,9 @@ def _groups(groups: dict[str, list[str]]) -> str:
 
 
 def _usual(groups: dict[str, list[str]]) -> str:
-    """The value that most recipes have, and who has another."""
+    """The value that most recipes have, and who has another; without such a value, who has which."""
     ranked = sorted(groups.items(), key=lambda item: -len(item[1]))
-    (value, _), *others = ranked
+    (value, most), *others = ranked
+    if len(most) <= sum(len(names) for _, names in others):
+        return _groups(groups)
     return "; ".join([value, *(f"{other} ({listed(names, NAMED)})" for other, names in others)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from dareps.engine.outcome import Outcome
 from dareps.report._format import within
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[int, float]]
 Band = tuple["np.ndarray", "np.ndarray", "np.ndarray"]
 """Steps, mean and standard deviation."""
-REFERENCE = {SOURCE_ONLY: "solid", TARGET_ONLY: "dotted"}
+REFERENCE: Final[dict[str, Literal["solid", "dotted"]]] = {SOURCE_ONLY: "solid", TARGET_ONLY: "dotted"}
 """How the bounds are drawn in the panels of other recipes."""
 TARGET_CURVES = ("target_metric", "target_accuracy", "score.oracle")
 """Where a run keeps the target's accuracy over steps; the oracle's score is the one on target validation rows."""
@@ -40,7 +40,7 @@ def accuracy_plot(section: Section, look: dict[str, Look]) -> Figure | None:
     rows = _rows(section)
     if all(entry.recipe == CHOSEN for entry in rows):
         return None
-    paired = any(entry.difference is not None for entry in rows)
+    paired = any(entry.difference is not None for entry in rows if entry.recipe != CHOSEN)
     figure = Figure(figsize=(WIDTH, 1.7 + 0.36 * max(len(rows), 2)), layout="constrained")
     left, *others = figure.subplots(
         1, 1 + paired, sharey=True, squeeze=False, width_ratios=(1.15, 1) if paired else (1,)
@@ -98,7 +98,8 @@ def curves_plot(section: Section, look: dict[str, Look]) -> Figure | None:
     lines = math.ceil(len(drawn) / columns)
     figure = Figure(figsize=(WIDTH, 0.5 + 2.15 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    references = {name: found["target"] for name, found in drawn if name in BOUNDS and "target" in found}
+    bounds = {name: found["target"] for name, found in drawn if name in BOUNDS and "target" in found}
+    references = bounds if len(drawn) > 1 else {}
     for place, (axes, (name, found)) in enumerate(zip(grid.flat, drawn, strict=False)):
         _references(axes, {own: curve for own, curve in references.items() if own != name}, look)
         _curve_panel(axes, name, found, look[name])
@@ -153,7 +154,9 @@ def _bound_lines(axes: Axes, section: Section) -> None:
         value = 100 * entry.mean
         axes.axvline(value, color=INK, linestyle=style, linewidth=1.4, label=f"{name} {value:.1f}", zorder=1)
         if entry.low is not None and entry.high is not None:
-            axes.axvspan(100 * within(entry.low), 100 * within(entry.high), color=GREY, alpha=0.16, linewidth=0, zorder=0)
+            axes.axvspan(
+                100 * within(entry.low), 100 * within(entry.high), color=GREY, alpha=0.16, linewidth=0, zorder=0
+            )
 
 
 def _recipe_curves(section: Section, recipe: str) -> dict[str, Band]:
@@ -168,9 +171,7 @@ def _recipe_curves(section: Section, recipe: str) -> dict[str, Band]:
     return found
 
 
-def _band(
-    section: Section, runs: Sequence[Outcome], curves: Sequence[Curve]
-) -> Band | None:
+def _band(section: Section, runs: Sequence[Outcome], curves: Sequence[Curve]) -> Band | None:
     """Curves on one grid of steps: averaged over splits by seed, then mean and deviation over seeds."""
     import numpy as np
 

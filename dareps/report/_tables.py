@@ -49,7 +49,6 @@ _ALWAYS = frozenset({"recipe", "accuracy %", "target labels", "n", "remarks"})
 """Columns that stay when they are empty."""
 
 
-
 def board_table(section: Section, split: str = AVERAGE) -> Table:
     """One split's leaderboard, or the average's, under the headline's rule; the bounds stand apart.
 

@@ -63,22 +63,30 @@ def reading() -> tuple[str, ...]:
     return (
         f"vs {SOURCE_ONLY}: difference in points of accuracy, over pairs of runs of the same split and seed.",
         "95 % interval: Student's t over seeds, shown within 0 and 100.",
-        f"p: paired test of that difference, Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed "
-        f"from {SEEDS_FOR_T} seeds on, adjusted by Holm within each table; with fewer pairs there is none.",
-        "regret: points of target test accuracy lost against the checkpoint that target validation labels (the oracle) "
-        "would have selected in the same run; below zero, the rule's checkpoint did better on the test rows.",
-        "target labels: how many training saw in a run. n: seeds behind the mean; an average takes seeds that have "
-        "every split.",
-        f"{CHOSEN}: at each split and seed the recipe that the label-free rule's own score prefers, among recipes that "
-        "saw no target label. oracle recipe: the best in hindsight.",
+        (
+            f"p: paired test of that difference, Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed "
+            f"from {SEEDS_FOR_T} seeds on, adjusted by Holm within each table; with fewer pairs there is none."
+        ),
+        (
+            "regret: points of target test accuracy lost against the checkpoint that target validation labels (the oracle) "
+            "would have selected in the same run; below zero, the rule's checkpoint did better on the test rows."
+        ),
+        (
+            "target labels: how many training saw in a run. n: seeds behind the mean; an average takes seeds that have "
+            "every split."
+        ),
+        (
+            f"{CHOSEN}: at each split and seed the recipe that the label-free rule's own score prefers, among recipes that "
+            "saw no target label. oracle recipe: the best in hindsight."
+        ),
     )
 
 
 def _compared(section: Section) -> str:
     names = f" ({listed(section.splits)})" if len(section.splits) <= NAMED_SPLITS else ""
     seeds = counted(len(section.seeds), "seed")
-    bounds = counted(len(section.recipes) - len(section.methods), "bound")
-    recipes = f"{counted(len(section.methods), 'recipe')} and {bounds}"
+    numbers = ((len(section.methods), "recipe"), (len(section.recipes) - len(section.methods), "bound"))
+    recipes = listed([counted(count, noun) for count, noun in numbers if count])
     return f"{recipes} compared on {counted(len(section.splits), 'split')} of {section.name}{names}, with {seeds}."
 
 

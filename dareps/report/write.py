@@ -60,14 +60,19 @@ def html(page: Page) -> str:
 
 
 def _figures(block: Block, name: str, look: dict[str, Look]) -> list[dict[str, str | Markup]]:
-    """The block's figures in order, each with a title, a caption and its SVG."""
+    """The block's figures in order, each with its place, a title, a caption and its SVG."""
     from markupsafe import Markup
 
-    from dareps.report._figures import drawn
+    from dareps.report._figures import ACCURACY, drawn
 
     with styled():
         return [
-            {"title": title, "caption": caption, "svg": Markup(svg(figure, f"{name}-{place}"))}
+            {
+                "place": "top" if title == ACCURACY else "below",
+                "title": title,
+                "caption": caption,
+                "svg": Markup(svg(figure, f"{name}-{place}")),
+            }
             for place, (title, caption, figure) in enumerate(drawn(block.section, look))
             if figure is not None
         ]
