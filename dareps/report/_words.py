@@ -60,25 +60,17 @@ def overall(sections: Sequence[Section], failed: int, stale: str, missing: int) 
 
 def reading() -> tuple[str, ...]:
     """What the columns of the tables mean."""
+    test = f"Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed from {SEEDS_FOR_T} seeds on"
+    oracle = "the checkpoint that target validation labels (the oracle) would have selected in the same run"
+    chosen = "the recipe that the label-free rule's own score prefers, among recipes that saw no target label"
     return (
         f"vs {SOURCE_ONLY}: difference in points of accuracy, over pairs of runs of the same split and seed.",
         "95 % interval: Student's t over seeds, shown within 0 and 100.",
-        (
-            f"p: paired test of that difference, Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed "
-            f"from {SEEDS_FOR_T} seeds on, adjusted by Holm within each table; with fewer pairs there is none."
-        ),
-        (
-            "regret: points of target test accuracy lost against the checkpoint that target validation labels (the oracle) "
-            "would have selected in the same run; below zero, the rule's checkpoint did better on the test rows."
-        ),
-        (
-            "target labels: how many training saw in a run. n: seeds behind the mean; an average takes seeds that have "
-            "every split."
-        ),
-        (
-            f"{CHOSEN}: at each split and seed the recipe that the label-free rule's own score prefers, among recipes that "
-            "saw no target label. oracle recipe: the best in hindsight."
-        ),
+        f"p: paired test of that difference, {test}, adjusted by Holm within each table; fewer pairs give none.",
+        f"regret: points of target test accuracy lost against {oracle}; below zero, the rule did better on test rows.",
+        "target labels: how many training saw in a run.",
+        "n: seeds behind the mean; an average takes seeds that have every split.",
+        f"{CHOSEN}: at each split and seed {chosen}. oracle recipe: the best in hindsight.",
     )
 
 

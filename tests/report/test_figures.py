@@ -70,6 +70,7 @@ def test_without_recipes_or_pairs_there_is_no_empty_plot() -> None:
     assert figure is not None
     assert len(figure.axes) == 1
     assert "95 %" not in figure.axes[0].get_title()
+    assert drawn(unpaired, looks(unpaired.recipes))[0][1] == ""
 
 
 def test_small_dots_stand_clear_of_the_means(whole: Section) -> None:
