@@ -103,12 +103,14 @@ def report(folder: Path, selection: str) -> int:
 
 def publish(folder: Path, title: str, selection: str) -> bool:
     """Write report and exports, print the leaderboard and what was chosen; False when no run has finished."""
-    from dareps.report import console_leaderboard, write_report
+    from dareps.report import console_leaderboard, console_notes, write_report
     from dareps.suite.store import Store
 
     page = write_report(folder, title=title, selection=selection)
     outcomes = Store(folder, create=False).outcomes(details=False)
     console().print(console_leaderboard(folder, selection=selection))
+    for line in console_notes(folder, selection=selection):
+        warn(line)
     for line in chosen(outcomes, selection):
         say(line)
     say(f"Report: {page}")

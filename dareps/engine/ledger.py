@@ -109,7 +109,7 @@ class Ledger:
         spread = [value for _, value in self.curves.get("features.spread", ())]
         share = [value for _, value in self.curves.get("target.largest_class", ())]
         if reads_source and source and source[-1] < max(max(source) - 0.2, 1.2 / classes):
-            found.append(f"source accuracy was lost: {source[-1]:.3f} at the end, {max(source):.3f} at best")
+            found.append(_lost(source, classes))
         if spread and spread[-1] < 1e-4:
             found.append(f"features collapsed to a point: relative spread {spread[-1]:.1e}")
         elif rank and rank[-1] < 1.2 and classes > 2:
@@ -117,6 +117,13 @@ class Ledger:
         if share and share[-1] > 0.95:
             found.append(f"{share[-1]:.0%} of the target rows are predicted as one class")
         return tuple(found)
+
+
+def _lost(source: list[float], classes: int) -> str:
+    """What became of the source's accuracy: what never rose above chance was not lost."""
+    if max(source) < 1.2 / classes:
+        return f"the source was never learned: accuracy {max(source):.3f} at best, {1 / classes:.3f} by chance"
+    return f"source accuracy was lost: {source[-1]:.3f} at the end, {max(source):.3f} at best"
 
 
 def _diagnostics(view: ValidationView) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dareps.report.console import console_leaderboard
+from dareps.report.console import console_leaderboard, console_notes
 from dareps.report.write import write_report
 
-__all__ = ["console_leaderboard", "write_report"]
+__all__ = ["console_leaderboard", "console_notes", "write_report"]

@@ -13,8 +13,13 @@ def percent(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """`[75.9, 77.1]`."""
-    return NONE if low is None or high is None else f"[{percent(low)}, {percent(high)}]"
+    """`[75.9, 77.1]`, cut at 0 and 100: Student's t knows nothing of the range of an accuracy."""
+    return NONE if low is None or high is None else f"[{percent(within(low))}, {percent(within(high))}]"
+
+
+def within(value: float) -> float:
+    """A share, brought back to 0 to 1."""
+    return min(max(value, 0.0), 1.0)
 
 
 def points(value: float | None) -> str:

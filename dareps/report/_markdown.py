@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dareps.report._page import Block, Page
+from dareps.report._page import FILES, Block, Page
 from dareps.report._tables import Row, Table
 
 _NUMERIC = frozenset("0123456789+-\u2212\u2013[].,<% ")
@@ -15,6 +15,9 @@ def markdown(page: Page) -> str:
     parts = [f"# {page.title}", *_bullets(page.opening)]
     for block in page.blocks:
         parts += _block(block)
+    if page.reading:
+        parts += ["## How to read the tables", *_bullets(page.reading)]
+    parts.append(f"All figures: {', '.join(f'[{name}]({name})' for name in FILES)}.")
     parts += [_table(table) for table in page.lists]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -22,9 +25,10 @@ def markdown(page: Page) -> str:
 def _block(block: Block) -> list[str]:
     return [
         f"## {block.name}",
+        *(f"**{remark}**" for remark in block.remarks),
         f"**{block.verdict}**",
         *_bullets(block.summary),
-        *map(_table, (*block.tables, *block.details)),
+        *map(_table, (*block.tables, block.made, *block.details)),
     ]
 
 

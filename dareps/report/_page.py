@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dareps.report._format import interval, percent
+from dareps.report._made import made_table, remarks, stale_told
 from dareps.report._section import HEADLINE, Section, sections
 from dareps.report._tables import (
     Table,
@@ -19,11 +19,13 @@ from dareps.report._tables import (
     stale_table,
     warnings_table,
 )
-from dareps.report._words import overall, summary, verdict
+from dareps.report._words import overall, reading, summary, verdict
 from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY
 from dareps.suite.exports import Entry
 from dareps.suite.store import Store
 
+FILES = ("leaderboard.csv", "runs.csv")
+"""What lies beside the page."""
 FEW_SPLITS = 4
 """Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
 
@@ -40,24 +42,33 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One dataset: `tables` in the open, `details` folded away."""
+    """One dataset.
+
+    Attributes:
+        remarks: What makes the comparison uneven.
+        tables: Those in the open; `details` are folded away.
+        made: How the runs were made.
+    """
 
     name: str
     section: Section
+    remarks: tuple[str, ...]
     summary: tuple[str, ...]
     verdict: str
     tiles: tuple[Tile, ...]
     tables: tuple[Table, ...]
     details: tuple[Table, ...]
+    made: Table
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The report: `opening` sentences, a block per dataset, and lists of what went wrong."""
+    """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong."""
 
     title: str
     opening: tuple[str, ...]
     blocks: tuple[Block, ...]
+    reading: tuple[str, ...]
     lists: tuple[Table, ...]
 
 
@@ -68,15 +79,16 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         ConfigError: `selection` is the oracle.
         StoreError: The store cannot be read.
     """
-    outcomes, stale = store.outcomes(), store.outcomes(stale=True, details=False)
-    found = sections(outcomes, selection)
+    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
+    found = sections(outcomes, selection, stale)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
-    opening = (*overall(found, failed, len(stale), len(store.missing())), *notes)
+    opening = (*overall(found, failed, stale_told(stale, outcomes), len(store.missing())), *notes)
     lists = (failed_table(outcomes), warnings_table(outcomes), stale_table(stale))
     return Page(
-        title=title or _title(store.folder),
+        title=f"{title or store.folder.resolve().name}: dareps report",
         opening=opening,
         blocks=tuple(_block(section, selection) for section in found),
+        reading=reading() if found else (),
         lists=tuple(table for table in lists if table is not None),
     )
 
@@ -89,11 +101,13 @@ def _block(section: Section, asked: str) -> Block:
     return Block(
         name=section.name,
         section=section,
+        remarks=tuple(remarks(section)),
         summary=tuple(summary(section, asked)),
         verdict=verdict(section),
         tiles=tuple(_tiles(section)),
         tables=(board_table(section), *(each if few else heat)),
         details=(rule_table(section), figures_table(section), *([] if few else each)),
+        made=made_table(section),
     )
 
 
@@ -122,7 +136,3 @@ def _named(section: Section, entry: Entry) -> str:
 
 def _bracket(entry: Entry) -> str:
     return interval(entry.low, entry.high) if entry.low is not None else ""
-
-
-def _title(folder: Path) -> str:
-    return f"Results of {folder.resolve().name}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dareps.data._base import Dataset
 from dareps.engine.outcome import Outcome, Selected
 from dareps.errors import ConfigError
+from dareps.plugin import plugins
+from dareps.report._facts import phases
 from dareps.suite._results import (
     AVERAGE,
     BOUNDS,
     CHOSEN,
     ORACLE,
     SOURCE_ONLY,
+    TARGET_ONLY,
     Place,
     Result,
     dataset_name,
@@ -38,6 +42,7 @@ class Section:
         outcomes: Current runs, failed ones included.
         entries: The leaderboard, all rules.
         choices: (split, seed) -> the result that the rule's score preferred; empty when its scores do not compare.
+        stale: Runs of the dataset that no longer count.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Section:
     outcomes: tuple[Outcome, ...]
     entries: tuple[Entry, ...]
     choices: dict[Place, Result]
+    stale: tuple[Outcome, ...] = ()
 
     @property
     def splits(self) -> list[str]:
@@ -65,6 +71,25 @@ class Section:
     def recipes(self) -> list[str]:
         """Recipes with results, the bounds last."""
         return sorted({outcome.identity.recipe for outcome in self.finished}, key=lambda name: (name in BOUNDS, name))
+
+    @property
+    def methods(self) -> list[str]:
+        """Recipes with results, the bounds aside."""
+        return [name for name in self.recipes if name not in BOUNDS]
+
+    @property
+    def ordered(self) -> list[str]:
+        """Recipes as the tables have them: the upper bound, the methods by accuracy, the lower bound."""
+        ranked = [entry.recipe for entry in self.board() if entry.recipe not in (*BOUNDS, CHOSEN)]
+        inner = [*ranked, *(name for name in self.methods if name not in ranked)]
+        return [name for name in (TARGET_ONLY, *inner, SOURCE_ONLY) if name in self.recipes]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the task's classes are called; empty for a dataset that is not known here."""
+        own = self.outcomes[0].identity
+        kind = plugins(Dataset).get(own.dataset)
+        return next((task.classes for task in (kind.tasks if kind else ()) if task.name == own.task), ())
 
     @property
     def finished(self) -> list[Outcome]:
@@ -109,20 +134,34 @@ class Section:
         return next((row for row in outcome.selected if row.selection == self.rule), None)
 
     def warnings(self, recipe: str, split: str = AVERAGE) -> int:
-        """How many runs of a recipe warn of a collapse."""
-        return sum(bool(run.warnings) for run in self.runs(recipe, None if split == AVERAGE else split))
+        """How many runs of a recipe warn of a collapse, or have none but a collapsed checkpoint to show."""
+        runs = self.runs(recipe, None if split == AVERAGE else split)
+        return sum(bool(run.warnings) or self._unlearned(run) for run in runs)
+
+    def failing(self, split: str = AVERAGE) -> list[str]:
+        """Recipes of which nothing but failed runs is there."""
+        here = [run for run in self.outcomes if split in (AVERAGE, split_name(run.identity))]
+        well = {run.identity.recipe for run in here if run.status == "ok"}
+        return sorted({run.identity.recipe for run in here} - well)
 
     def failures(self, recipe: str, split: str = AVERAGE) -> int:
         """How many runs of a recipe failed."""
         failed = [run.identity for run in self.outcomes if run.status == "failed" and run.identity.recipe == recipe]
         return sum(split in (AVERAGE, split_name(run)) for run in failed)
 
+    def _unlearned(self, run: Outcome) -> bool:
+        """Whether the checkpoint shown knows no more of the source than chance, though training saw it."""
+        row = self.selected(run)
+        if row is None or not row.confusion or not _reads_source(run):
+            return False
+        return row.source_metric < 1.2 / len(row.confusion)
+
     def _role(self, outcome: Outcome) -> str:
         choice = self.choices.get((split_name(outcome.identity), outcome.identity.seed))
         return CHOSEN if choice is not None and choice.recipe == outcome.identity.recipe else ""
 
 
-def sections(outcomes: Sequence[Outcome], rule: str) -> list[Section]:
+def sections(outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = ()) -> list[Section]:
     """One section per dataset with a run that ended well.
 
     Raises:
@@ -140,16 +179,30 @@ def sections(outcomes: Sequence[Outcome], rule: str) -> list[Section]:
             [own for own in outcomes if names[dataset_name(own.identity), own.identity.task] == name],
             [entry for entry in entries if entry.dataset == name],
             [result for result in found if result.dataset == name],
+            [own for own in stale if names.get((dataset_name(own.identity), own.identity.task)) == name],
         )
         for name in sorted({entry.dataset for entry in entries})
     ]
 
 
 def _section(
-    name: str, rule: str, outcomes: Iterable[Outcome], entries: Sequence[Entry], found: Sequence[Result]
+    name: str,
+    rule: str,
+    outcomes: Iterable[Outcome],
+    entries: Sequence[Entry],
+    found: Sequence[Result],
+    stale: Iterable[Outcome],
 ) -> Section:
     known = {entry.selection for entry in entries}
     used = next((own for own in (rule, *_FALLBACKS, *sorted(known)) if own in known), rule)
     best = best_recipe(found, used) if comparable(used) else {}
     choices = {(split, seed): result for (_, split, seed), result in best.items()}
-    return Section(name, used, tuple(outcomes), tuple(entries), choices)
+    return Section(name, used, tuple(outcomes), tuple(entries), choices, tuple(stale))
+
+
+def _reads_source(run: Outcome) -> bool:
+    """Whether training saw the source; `target_only` does not, nor a recipe whose phases all leave it out."""
+    if run.identity.recipe == TARGET_ONLY:
+        return False
+    streams = [own["streams"] for own in phases(run) if isinstance(own.get("streams"), Mapping)]
+    return not streams or any(own.get("source") for own in streams)

@@ -21,12 +21,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 SOURCE_COLOUR, TARGET_COLOUR = "#0072B2", "#D55E00"
 
 # Stand-ins that become the page's own colours, so that a figure follows its light or dark scheme.
-INK, FAINT, PAPER = "#123456", "#123457", "#123458"
+INK, FAINT, PAPER, SOFT = "#123456", "#123457", "#123458", "#123459"
 GREY = "#8C8C8C"
 _PAGE = {
     INK: "currentColor",
     FAINT: "var(--faint)",
     PAPER: "var(--paper)",
+    SOFT: "var(--soft)",
     # The two darkest colours of the palette are lighter on a dark page.
     "#0072B2": "var(--blue)",
     "#882255": "var(--wine)",
@@ -70,7 +71,7 @@ class Look:
 
 def looks(recipes: Sequence[str]) -> dict[str, Look]:
     """A look per recipe, the same wherever the same recipes are shown; markers change when colours run out."""
-    fixed = {SOURCE_ONLY: Look(GREY, "<"), TARGET_ONLY: Look(GREY, ">"), CHOSEN: Look(INK, "*")}
+    fixed = {SOURCE_ONLY: Look(GREY, "<"), TARGET_ONLY: Look(SOFT, ">"), CHOSEN: Look(INK, "*")}
     methods = sorted(set(recipes) - fixed.keys())
     count = len(PALETTE)
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dareps.engine.outcome import Outcome
 from dareps.report._format import NONE, interval, percent, points, probability
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row with its role: `bound`, `chosen`, `best` or none."""
+    """One row with its role: `bound`, `chosen`, `best`, `failed` or none."""
 
     cells: tuple[Cell, ...]
     role: str = ""
@@ -45,14 +45,20 @@ COLUMNS = (
     *("recipe", "accuracy %", "95 % interval", f"vs {SOURCE_ONLY}", "p (Holm)", "regret", "target labels", "n"),
     "remarks",
 )
+_ALWAYS = frozenset({"recipe", "accuracy %", "target labels", "n", "remarks"})
+"""Columns that stay when they are empty."""
 
 
 def board_table(section: Section, split: str = AVERAGE) -> Table:
-    """One split's leaderboard, or the average's, under the headline's rule; the bounds stand apart."""
+    """One split's leaderboard, or the average's, under the headline's rule; the bounds stand apart.
+
+    A recipe whose runs all failed has a row of its own; columns without a single figure are left out.
+    """
     title = "Average over splits" if split == AVERAGE else split
     title = section.splits[0] if split == AVERAGE and len(section.splits) == 1 else title
     groups = _grouped(section, split, lambda entry: _board_row(section, entry, split))
-    return Table(title, COLUMNS, groups, kind="board")
+    failed = tuple(_failed_row(name, section.failures(name, split)) for name in section.failing(split))
+    return _without_empty(Table(title, COLUMNS, (*groups, failed) if failed else groups, kind="board"))
 
 
 def split_table(section: Section) -> Table:
@@ -64,7 +70,10 @@ def split_table(section: Section) -> Table:
         cells = [_heat_cell(section.entry(entry.recipe, split), largest) for split in section.splits]
         return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), _role(entry))
 
-    note = f"Mean accuracy % over seeds; shade: paired difference to {SOURCE_ONLY}, up to {points(largest)} points."
+    note = (
+        f"Mean accuracy % over seeds. Shade: paired difference to {SOURCE_ONLY}, blue above it and orange below; "
+        f"full at {percent(largest)} points either way."
+    )
     columns = ("recipe", *section.splits, "average")
     return Table("Accuracy per split", columns, _grouped(section, AVERAGE, row), note, "heat")
 
@@ -132,15 +141,12 @@ def _names(run: Outcome, text: str) -> tuple[Cell, ...]:
 
 
 def _grouped(section: Section, split: str, row: Callable[[Entry], Row]) -> tuple[tuple[Row, ...], ...]:
-    """Upper bound, then what was chosen and the methods by accuracy, then the lower bound."""
+    """What was chosen among all, then the upper bound, the methods by accuracy, and the lower bound."""
     board = section.board(split)
-    middle = [entry for entry in board if entry.recipe not in (SOURCE_ONLY, TARGET_ONLY)]
-    middle.sort(key=lambda entry: entry.recipe != CHOSEN)
-    groups: list[Sequence[Entry]] = [
-        [entry for entry in board if entry.recipe == TARGET_ONLY],
-        middle,
-        [entry for entry in board if entry.recipe == SOURCE_ONLY],
-    ]
+    apart = (CHOSEN, TARGET_ONLY, SOURCE_ONLY)
+    single = {name: [entry for entry in board if entry.recipe == name] for name in apart}
+    methods = [entry for entry in board if entry.recipe not in apart]
+    groups: list[Sequence[Entry]] = [single[CHOSEN], single[TARGET_ONLY], methods, single[SOURCE_ONLY]]
     return tuple(tuple(row(entry) for entry in group) for group in groups if group)
 
 
@@ -152,11 +158,32 @@ def _board_row(section: Section, entry: Entry, split: str) -> Row:
         Cell(points(entry.difference)),
         Cell(probability(entry.p)),
         Cell(points(entry.regret).removeprefix("+")),
-        Cell(str(entry.target_labels)),
+        Cell(_labels(section, entry, split)),
         Cell(str(entry.n)),
         Cell(", ".join(_remarks(section, entry, split))),
     )
     return Row(cells, _role(entry))
+
+
+def _failed_row(recipe: str, failed: int) -> Row:
+    figures = [Cell(NONE) for _ in COLUMNS[2:-2]]
+    return Row((Cell(recipe), Cell("failed"), *figures, Cell("0"), Cell(f"\u2716 {failed} failed")), "failed")
+
+
+def _without_empty(table: Table) -> Table:
+    rows = [row for group in table.groups for row in group]
+    filled = {place for row in rows for place, cell in enumerate(row.cells) if cell.text != NONE}
+    kept = [place for place, name in enumerate(table.columns) if name in _ALWAYS or place in filled]
+    groups = [tuple(Row(tuple(row.cells[p] for p in kept), row.role) for row in group) for group in table.groups]
+    return replace(table, columns=tuple(table.columns[place] for place in kept), groups=tuple(groups))
+
+
+def _labels(section: Section, entry: Entry, split: str) -> str:
+    """How many target labels were seen: a range where splits differ."""
+    names = section.splits if split == AVERAGE else [split]
+    found = [own.target_labels for name in names if (own := section.entry(entry.recipe, name)) is not None]
+    low, high = min(found, default=entry.target_labels), max(found, default=entry.target_labels)
+    return str(low) if low == high else f"{low}{NONE}{high}"
 
 
 def _remarks(section: Section, entry: Entry, split: str) -> list[str]:

@@ -28,41 +28,57 @@ def verdict(section: Section) -> str:
     if not tried:
         return f"Nothing can be compared with `{SOURCE_ONLY}` here."
     better = [entry for entry in tried if entry.difference and entry.difference > 0]
-    beyond = [entry for entry in better if entry.p is not None and entry.p < LEVEL]
+    worse = [entry for entry in tried if entry.difference and entry.difference < 0 and _sure(entry)]
+    return f"{_above(tried, better)}{f' Worse beyond chance: {_quoted(worse)}.' if worse else ''}"
+
+
+def _above(tried: Sequence[Entry], better: Sequence[Entry]) -> str:
+    beyond = [entry for entry in better if _sure(entry)]
     if not better:
         return f"Nothing beats `{SOURCE_ONLY}` here: no recipe has a higher accuracy, averaged over splits and seeds."
     if beyond:
-        names = listed([f"`{entry.recipe}`" for entry in beyond])
-        count = f"{len(beyond)} of {_recipes(tried)}"
-        return f"{count} beat `{SOURCE_ONLY}` beyond chance (Holm-adjusted p < 0.05): {names}."
+        count = _of(beyond, tried, "beats", "beat")
+        return f"{count} `{SOURCE_ONLY}` beyond chance (Holm-adjusted p < 0.05): {_quoted(beyond)}."
     if all(entry.p is None for entry in better):
         needed = f"{SPLITS_FOR_WILCOXON} splits or {SEEDS_FOR_T} seeds"
-        names = listed([f"`{entry.recipe}`" for entry in better])
         return (
-            f"{len(better)} of {_recipes(tried)} reach a higher accuracy than `{SOURCE_ONLY}` ({names}), "
+            f"{_of(better, tried, 'reaches', 'reach')} a higher accuracy than `{SOURCE_ONLY}` ({_quoted(better)}), "
             f"but there are too few pairs for a test (it takes {needed}): whether this is chance remains open."
         )
-    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no recipe has a Holm-adjusted p below 0.05."
+    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no higher accuracy has a Holm-adjusted p below 0.05."
 
 
-def overall(sections: Sequence[Section], failed: int, stale: int, missing: int) -> list[str]:
+def overall(sections: Sequence[Section], failed: int, stale: str, missing: int) -> list[str]:
     """What concerns the whole results folder."""
     notes = [] if sections else ["There are no results yet: no run has finished."]
     if failed:
         notes.append(f"{counted(failed, 'run')} failed; see the list below. Means are over the runs that finished.")
     if missing:
         notes.append(f"{counted(missing, 'run')} of the suite not done yet: the same command again continues.")
-    if stale:
-        notes.append(
-            f"{counted(stale, 'stale run')} left out: made with another configuration, data or version than now."
-        )
-    return notes
+    return [*notes, stale] if stale else notes
+
+
+def reading() -> tuple[str, ...]:
+    """What the columns of the tables mean."""
+    test = f"Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed from {SEEDS_FOR_T} seeds on"
+    oracle = "the checkpoint that target validation labels (the oracle) would have selected in the same run"
+    chosen = "the recipe that the label-free rule's own score prefers, among recipes that saw no target label"
+    return (
+        f"vs {SOURCE_ONLY}: difference in points of accuracy, over pairs of runs of the same split and seed.",
+        "95 % interval: Student's t over seeds, shown within 0 and 100.",
+        f"p: paired test of that difference, {test}, adjusted by Holm within each table; fewer pairs give none.",
+        f"regret: points of target test accuracy lost against {oracle}; below zero, the rule did better on test rows.",
+        "target labels: how many training saw in a run.",
+        "n: seeds behind the mean; an average takes seeds that have every split.",
+        f"{CHOSEN}: at each split and seed {chosen}. oracle recipe: the best in hindsight.",
+    )
 
 
 def _compared(section: Section) -> str:
     names = f" ({listed(section.splits)})" if len(section.splits) <= NAMED_SPLITS else ""
     seeds = counted(len(section.seeds), "seed")
-    recipes = counted(len(section.recipes), "recipe")
+    numbers = ((len(section.methods), "recipe"), (len(section.recipes) - len(section.methods), "bound"))
+    recipes = listed([counted(count, noun) for count, noun in numbers if count])
     return f"{recipes} compared on {counted(len(section.splits), 'split')} of {section.name}{names}, with {seeds}."
 
 
@@ -91,9 +107,20 @@ def _bounds(section: Section) -> str:
         for entry, name in ((lower, "no adaptation"), (upper, "trained on target labels"))
         if entry is not None and entry.mean is not None
     ]
-    lacking = [name for name, entry in ((SOURCE_ONLY, lower), (TARGET_ONLY, upper)) if entry is None]
-    missing = f" {listed([f'`{name}`' for name in lacking])} not run." if lacking else ""
-    return (f"Bounds: {listed(known)}." if known else "") + missing
+    lacking: dict[str, list[str]] = {}
+    for name, entry in ((SOURCE_ONLY, lower), (TARGET_ONLY, upper)):
+        if entry is None:
+            lacking.setdefault(_why_lacking(section, name), []).append(f"`{name}`")
+    told = [f"Bounds: {listed(known)}."] if known else []
+    return " ".join([*told, *(f"{listed(names)} {why}." for why, names in lacking.items())])
+
+
+def _why_lacking(section: Section, recipe: str) -> str:
+    if recipe in section.recipes:
+        return f"without results under `{section.rule}`"
+    if recipe in section.failing():
+        return "failed"
+    return "stale, left out" if any(run.identity.recipe == recipe for run in section.stale) else "not run"
 
 
 def _choice(section: Section) -> str:
@@ -134,8 +161,17 @@ def _hindsight(section: Section) -> str:
     return f"{text}; choosing without target labels gave away {percent(gap)} points."
 
 
-def _recipes(entries: Iterable[Entry]) -> str:
-    return counted(len(list(entries)), "recipe")
+def _sure(entry: Entry) -> bool:
+    return entry.p is not None and entry.p < LEVEL
+
+
+def _quoted(entries: Iterable[Entry]) -> str:
+    return listed([f"`{entry.recipe}`" for entry in entries])
+
+
+def _of(some: Sequence[Entry], all_: Sequence[Entry], singular: str, plural: str) -> str:
+    """`1 of 6 recipes beats`: the verb goes with the first number."""
+    return f"{len(some)} of {counted(len(all_), 'recipe')} {singular if len(some) == 1 else plural}"
 
 
 def _bracket(entry: Entry) -> str:

@@ -1,18 +1,19 @@
-"""The leaderboard as a table for the terminal."""
+"""The leaderboard as a table for the terminal, and what to know beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dareps.report._made import remarks, stale_told
 from dareps.report._section import HEADLINE, Section, sections
-from dareps.report._tables import COLUMNS, board_table
+from dareps.report._tables import board_table
 from dareps.suite.store import Store
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_STYLES = {"bound": "dim", "chosen": "bold cyan", "best": "green"}
+_STYLES = {"bound": "dim", "chosen": "bold cyan", "best": "green", "failed": "red"}
 _LEFT = ("recipe", "remarks")
 
 
@@ -25,7 +26,7 @@ def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
     """
     from rich.table import Table
 
-    found = sections(Store(folder, create=False).outcomes(details=False), selection)
+    found = sections(Store(folder, create=False).outcomes(), selection)
     # One table per dataset, each with columns of its own width, in a frame without lines.
     frame = Table.grid(padding=(0, 0, 1, 0))
     for section in found:
@@ -33,6 +34,19 @@ def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
     if not found:
         frame.add_row("No run has finished yet.")
     return frame
+
+
+def console_notes(folder: Path, *, selection: str = HEADLINE) -> list[str]:
+    """What the tables alone do not say: uneven comparisons, and the runs that were left out.
+
+    Raises:
+        ConfigError: `selection` is the oracle.
+        StoreError: There are no results in the folder.
+    """
+    store = Store(folder, create=False)
+    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
+    told = [f"{section.name}: {text}" for section in sections(outcomes, selection) for text in remarks(section)]
+    return [*told, left_out] if (left_out := stale_told(stale, outcomes)) else told
 
 
 def _table(section: Section) -> Table:
@@ -43,10 +57,11 @@ def _table(section: Section) -> Table:
     splits = section.splits[0] if len(section.splits) == 1 else f"average of {len(section.splits)} splits"
     title = Text(f"{section.name}, {splits}, checkpoints by {section.rule}", style="bold")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in COLUMNS:
+    board = board_table(section)
+    for name in board.columns:
         side: Literal["left", "right"] = "left" if name in _LEFT else "right"
         table.add_column(name, justify=side, no_wrap=name != "remarks")
-    for group in board_table(section).groups:
+    for group in board.groups:
         table.add_section()
         for row in group:
             table.add_row(*(Text(cell.text) for cell in row.cells), style=_STYLES.get(row.role))

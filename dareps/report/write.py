@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dareps import __version__
 from dareps.report._markdown import markdown
-from dareps.report._page import Block, Page, build_page
+from dareps.report._page import FILES, Block, Page, build_page
 from dareps.report._section import HEADLINE
 from dareps.report._style import Look, looks, page_colours, styled, svg
 from dareps.suite._files import write_whole
@@ -19,9 +19,6 @@ from dareps.suite.store import Store
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-    from matplotlib.figure import Figure
-
-MOST_SCATTERS = 2
 
 
 def write_report(folder: Path, *, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Path:
@@ -55,42 +52,30 @@ def html(page: Page) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters.update(code=_code, colour=page_colours)
+    environment.filters.update(code=_code, colour=page_colours, breakable=_breakable)
     template = environment.from_string((resources.files("dareps.report") / "report.html").read_text(encoding="utf-8"))
     look = looks([name for block in page.blocks for name in block.section.recipes])
     figures = [_figures(block, f"f{place}", look) for place, block in enumerate(page.blocks)]
-    return template.render(page=page, figures=figures, looks=look, version=__version__)
+    return template.render(page=page, figures=figures, looks=look, version=__version__, files=FILES)
 
 
 def _figures(block: Block, name: str, look: dict[str, Look]) -> list[dict[str, str | Markup]]:
-    """The block's figures in order, each with a title, a caption and its SVG."""
+    """The block's figures in order, each with its place, a title, a caption and its SVG."""
     from markupsafe import Markup
 
+    from dareps.report._figures import ACCURACY, drawn
+
     with styled():
-        drawn = _drawn(block, look)
         return [
-            {"title": title, "caption": caption, "svg": Markup(svg(figure, f"{name}-{place}"))}
-            for place, (title, caption, figure) in enumerate(drawn)
+            {
+                "place": "top" if title == ACCURACY else "below",
+                "title": title,
+                "caption": caption,
+                "svg": Markup(svg(figure, f"{name}-{place}")),
+            }
+            for place, (title, caption, figure) in enumerate(drawn(block.section, look))
             if figure is not None
         ]
-
-
-def _drawn(block: Block, look: dict[str, Look]) -> list[tuple[str, str, Figure | None]]:
-    from dareps.report._clouds import confusion_plot, scatter_plot
-    from dareps.report._plots import accuracy_plot, curves_plot
-
-    section = block.section
-    scatters = section.splits if len(section.splits) <= MOST_SCATTERS else section.splits[:1]
-    only = "" if len(scatters) == len(section.splits) else f", the first of {len(section.splits)} splits"
-    curves = "Mean over splits and seeds, band of one standard deviation. The target chose no headline checkpoint."
-    points = "First two principal components of validation features, one seed; target points by predicted class."
-    counts = "Percent of each true class of the target test rows, over all splits and seeds."
-    return [
-        ("Accuracy", "Bands: intervals of the bounds.", accuracy_plot(section, look)),
-        ("Learning curves", curves, curves_plot(section, look)),
-        *((f"Features, {split}{only}", points, scatter_plot(section, split)) for split in scatters),
-        ("Confusion on the target", counts, confusion_plot(section)),
-    ]
 
 
 def _code(sentence: str) -> Markup:
@@ -98,3 +83,10 @@ def _code(sentence: str) -> Markup:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may go on in the next line after each underscore."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))

@@ -13,6 +13,7 @@ import pytest
 from dareps.suite.expand import expand, read_suite
 from dareps.suite.store import FILE, Store
 from tests.cli._ask import ask, command, environment, refused
+from tests.suite_store._make import outcome
 
 SUITE = """
 # Two good recipes and one that breaks.
@@ -131,6 +132,18 @@ def test_a_second_bench_on_the_folder_is_refused(tmp_path: Path):
     path = write(tmp_path, "splits: [digits8/fonts:scans]\nrecipes:\n  - source_only\n")
     with Store(tmp_path / "mine").exclusive():
         assert "another process" in refused("bench", path, "--out", tmp_path)
+
+
+def test_the_terminal_tells_of_uneven_comparisons_and_stale_runs(tmp_path: Path):
+    store = Store(tmp_path)
+    for recipe, steps in (("source_only", 20), ("mcc", 800), ("mcc", 30)):
+        config = {"method": {"phases": [{"name": "train", "steps": steps}]}}
+        rest = {"key": f"{recipe}-{steps}", "config": config}
+        store.save(outcome(recipe, values={"information_maximisation": 0.5}, **rest))
+    store.mark_expected(["source_only-20", "mcc-800"])
+    told = ask("report", tmp_path).stderr
+    assert "toy: Not a fair comparison: steps differ: 20 (source_only), 800 (mcc)." in told
+    assert "1 stale run left out: made with other settings." in told
 
 
 DEADLY = """

@@ -12,7 +12,7 @@ from dareps.report._page import build_page
 from dareps.report._section import HEADLINE
 from dareps.suite.store import Store
 
-VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
+VOID = {"meta", "br", "wbr", "img", "input", "link", "hr", "col"}
 
 
 class Page(HTMLParser):

@@ -18,6 +18,7 @@ from rich.console import Console
 from dareps.errors import ConfigError, StoreError
 from dareps.report import console_leaderboard, write_report
 from dareps.report._clouds import LABEL_DISTANCE, _apart
+from dareps.report._page import FILES
 from dareps.suite.store import Store
 from tests.suite_store._make import outcome
 
@@ -40,7 +41,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(two: tuple[Page, str, 
     page, _, folder = two
     text = (folder / "report.html").read_text()
     assert len(page.ids) == len(set(page.ids))
-    assert all(ref.startswith(("#", "data:image/png;base64,")) for ref in page.references)
+    assert all(ref in FILES or ref.startswith(("#", "data:image/png;base64,")) for ref in page.references)
     assert {ref[1:] for ref in page.references if ref.startswith("#")} <= set(page.ids)
     assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#{name}" for name in page.ids}
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
@@ -100,7 +101,10 @@ def test_failures_and_collapses_are_marked(two: tuple[Page, str, Path]) -> None:
 def test_the_page_opens_with_what_was_compared(two: tuple[Page, str, Path]) -> None:
     page, notes, _ = two
     for text in (page.text, notes.replace("`", "")):
-        assert "8 recipes compared on 2 splits of digits8 (fonts:scans and scans:fonts), with 3 seeds." in text
+        assert (
+            "6 recipes and 2 bounds compared on 2 splits of digits8 (fonts:scans and scans:fonts), with 3 seeds."
+            in text
+        )
         assert "Protocol inductive" in text
         assert "selected by information_maximisation , without" in text.replace("maximisation,", "maximisation ,")
         assert "too few pairs for a test (it takes 6 splits or 5 seeds)" in text
@@ -116,9 +120,9 @@ def test_twelve_splits_stay_compact(tmp_path: Path) -> None:
     recipes = {**RECIPES, "mmd_multi_kernel": 0.03, "domain_specific_bn": -0.03}
     page, notes = write(tmp_path, demo("amazon_reviews", PAIRS, 2, recipes, classes=2))
     assert page.tags.count("svg") == 4
-    assert page.tags.count("details") == 1
+    assert page.tags.count("details") == 2
     assert "the first of 12 splits" in page.text
-    assert "10 recipes compared on 12 splits of amazon_reviews, with 2 seeds." in page.text
+    assert "8 recipes and 2 bounds compared on 12 splits of amazon_reviews, with 2 seeds." in page.text
     assert "beat `source_only` beyond chance (Holm-adjusted p < 0.05)" in notes
     assert (tmp_path / "report.html").stat().st_size < 2_000_000
 
@@ -217,7 +221,7 @@ def test_runs_without_curves_scatter_or_confusion_give_a_page(tmp_path: Path) ->
 def test_recipes_that_could_not_run_on_every_split_have_no_average(tmp_path: Path) -> None:
     runs = [run for run in demo(seeds=2) if (run.identity.recipe, run.identity.source) != ("mcc", "fonts")]
     notes = report_text(tmp_path, runs)
-    assert re.search(r"\| mcc \| \u2013 \| \u2013 \| [^|]* \| \u2013 \|", notes)
+    assert re.search(r"\| mcc \| \u2013 \| \u2013 \| [^|\u2013]* \|", notes)
 
 
 def _shown(folder: Path, width: int = 160) -> str:
@@ -231,7 +235,7 @@ def test_the_console_table_sets_bounds_apart(two: tuple[Page, str, Path]) -> Non
     lines = _shown(two[2]).splitlines()
     assert "digits8, average of 2 splits, checkpoints by information_maximisation" in lines[0]
     names = [line.split()[0] for line in lines[4:] if line.strip()]
-    assert (names[0], names[1], names[-1]) == ("target_only", "chosen", "source_only")
+    assert (names[0], names[1], names[-1]) == ("chosen", "target_only", "source_only")
     assert set(names) == {*RECIPES, "chosen"}
 
 

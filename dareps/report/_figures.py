@@ -1,0 +1,56 @@
+"""The figures of a dataset in their order, each with its title and caption."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dareps.report._clouds import scatter_plot
+from dareps.report._confusion import CAPTION, confusion_plot
+from dareps.report._format import listed
+from dareps.report._plots import accuracy_plot, curves_plot, uncurved
+from dareps.report._section import Section
+from dareps.report._style import Look
+from dareps.suite._results import BOUNDS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SCATTERS = 2
+ACCURACY = "Accuracy"
+Drawn = tuple[str, str, "Figure | None"]
+"""Title, caption and figure; None where there is nothing to draw."""
+
+
+def drawn(section: Section, look: dict[str, Look]) -> list[Drawn]:
+    """All figures of a dataset."""
+    return [
+        (ACCURACY, _accuracy_caption(section), accuracy_plot(section, look)),
+        ("Learning curves", _curves_caption(section), curves_plot(section, look)),
+        *_scatters(section),
+        ("Confusion on the target", CAPTION, confusion_plot(section)),
+    ]
+
+
+def _accuracy_caption(section: Section) -> str:
+    bounds = [entry for entry in section.board() if entry.recipe in BOUNDS and entry.mean is not None]
+    bands = "; bands: their intervals" if any(entry.low is not None for entry in bounds) else ""
+    return f"Lines: the bounds{bands}." if bounds else ""
+
+
+def _curves_caption(section: Section) -> str:
+    how = "Mean over splits" if len(section.splits) > 1 else "One run a recipe"
+    if len(section.seeds) > 1:
+        how = "Mean over splits and seeds, band of one standard deviation over seeds"
+    without = uncurved(section)
+    lacking = f" Without curves: {listed(without)}." if without else ""
+    return f"{how}. The target's accuracy is for looking at: it chose no headline checkpoint.{lacking}"
+
+
+def _scatters(section: Section) -> list[Drawn]:
+    splits = section.splits if len(section.splits) <= MOST_SCATTERS else section.splits[:1]
+    only = "" if len(splits) == len(section.splits) else f", the first of {len(section.splits)} splits"
+    caption = (
+        "First two principal components of validation features, one seed. Each column has components and axes of its "
+        "own, the same above and below: shapes compare, places do not. Target points by predicted class."
+    )
+    return [(f"Features, {split}{only}", caption, scatter_plot(section, split)) for split in splits]
