@@ -2,11 +2,16 @@
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment.adversarial import Adversarial
+from dareps.alignment.afn import FeatureNorm
+from dareps.alignment.bnm import BatchNuclearNorm
+from dareps.alignment.class_alignment import ClassAlignment
 from dareps.alignment.classifier_discrepancy import ClassifierDiscrepancy
 from dareps.alignment.cmd import CMD
 from dareps.alignment.conditional_adversarial import ConditionalAdversarial
 from dareps.alignment.coral import CORAL
 from dareps.alignment.domain_confusion import DomainConfusion
+from dareps.alignment.entropy_minimisation import EntropyMinimisation
+from dareps.alignment.information_maximisation import InformationMaximisation
 from dareps.alignment.joint_mmd import JointMMD
 from dareps.alignment.local_mmd import LocalMMD
 from dareps.alignment.margin_disparity import MarginDisparity
@@ -20,9 +25,14 @@ __all__ = [
     "MMD",
     "Adversarial",
     "Alignment",
+    "BatchNuclearNorm",
+    "ClassAlignment",
     "ClassifierDiscrepancy",
     "ConditionalAdversarial",
     "DomainConfusion",
+    "EntropyMinimisation",
+    "FeatureNorm",
+    "InformationMaximisation",
     "JointMMD",
     "LocalMMD",
     "MarginDisparity",

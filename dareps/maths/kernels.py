@@ -221,3 +221,30 @@ def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
     side = sides(kernel, n)
     sums = side.T @ (kernel @ side)
     return sums[0, 0], sums[1, 1], sums[0, 1]
+
+
+def class_discrepancies(source: Tensor, target: Tensor, of_source: Tensor, of_target: Tensor) -> tuple[Tensor, Tensor]:
+    """Biased squared discrepancies (c, c) between classes of source (n, d) and of target (m, d), and which exist.
+
+    Entry (k, l) compares source rows of class k with target rows of class l under the multi-kernel of all pooled rows
+    with its mean bandwidth; it is 0, and marked 0 in the second result, where one of the two has no row.
+
+    Args:
+        source: Rows (n, d).
+        target: Rows (m, d).
+        of_source: Membership (n, c), 0 or 1.
+        of_target: Membership (m, c), 0 or 1.
+    """
+    rows = pooled_rows(source, target)
+    kernel = gaussian_sum(squared_distances(rows), mean_bandwidth(rows))
+    n, classes = of_source.shape
+    members = rows.new_zeros(len(rows), 2 * classes)
+    members[:n, :classes], members[n:, classes:] = of_source, of_target
+    counts = members.sum(0)
+    weights = members / counts.clamp_min(1)
+    # The mean kernel of every class with every other: an absent class has weights 0, so its means are 0.
+    means = weights.T @ (kernel @ weights)
+    within, exists = means.diagonal(), (counts > 0).to(rows.dtype)
+    between = means[:classes, classes:]
+    present = exists[:classes].unsqueeze(1) * exists[classes:].unsqueeze(0)
+    return (within[:classes].unsqueeze(1) + within[classes:].unsqueeze(0) - 2 * between) * present, present
