@@ -70,8 +70,12 @@ class Pairwise(AlignmentModule):
         sources, targets = of_role(views, "source"), of_role(views, "target")
         if self.settings.pairs == "pooled":
             sources, targets = [pooled(sources)], [pooled(targets)]
-        values = [self.settings.between(source, target) for source in sources for target in targets]
+        values = [self.between(source, target, step) for source in sources for target in targets]
         return values[0] if len(values) == 1 else torch.stack(values).mean()
+
+    def between(self, source: View, target: View, step: Step) -> Tensor:
+        """The loss between two streams, 0-d."""
+        return self.settings.between(source, target)
 
 
 class OnTargets(AlignmentModule):

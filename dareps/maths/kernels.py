@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_OCTAVES, _ROUNDING = 2, 64
+_OCTAVES, _ROUNDING, _LAST_PLACES = 2, 64, 4
 KERNELS = 2 * _OCTAVES + 1
 """How many Gaussians `gaussian_sum` adds; also its value at distance 0."""
 
@@ -71,3 +71,19 @@ def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
     sides[n:, 1].fill_(1)
     sums = sides.T @ (kernel @ sides)
     return sums[0, 0], sums[1, 1], sums[0, 1]
+
+
+def biased_gap(kernel: Tensor, n: int) -> Tensor:
+    """mean k(x, x') + mean k(y, y') - 2 mean k(x, y), 0-d, of a pooled kernel matrix (n + m, n + m)."""
+    m = len(kernel) - n
+    within_source, within_target, between = block_sums(kernel, n)
+    return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
+
+
+def euclidean_distances(rows: Tensor) -> Tensor:
+    """All |z_i - z_j| of centred rows (n, d) as (n, n); 0 with gradient 0 where the square is within its rounding."""
+    norms = rows.detach().square().sum(1)
+    rounding = (norms.unsqueeze(0) + norms.unsqueeze(1)) * (_LAST_PLACES * torch.finfo(rows.dtype).eps)
+    squares = squared_distances(rows)
+    equal = squares <= rounding
+    return squares.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)
