@@ -30,12 +30,12 @@ class SinkhornDivergence(Alignment):
     theorem 1.
     """
 
+    scale: ClassVar[float | None] = 2.0
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
     translation: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
-    scale: ClassVar[float | None] = 2.0
 
     epsilon: float = Field(0.05, gt=0)
     """eps, the strength of the entropic regularisation."""

@@ -37,7 +37,7 @@ def log_distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _covariance(rows: Tensor) -> Tensor:
-    centred = centred_rows(rows) / (len(rows) - 1) ** 0.5
+    centred: Tensor = centred_rows(rows) / (len(rows) - 1) ** 0.5
     return centred.T @ centred
 
 

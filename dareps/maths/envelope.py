@@ -24,7 +24,7 @@ class _FirstOrder(torch.autograd.Function):
         ctx.save_for_backward(*inputs[1:])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         tensor, slope = ctx.saved_tensors
         return gradient, _Last.apply(gradient * slope, tensor), None
 
@@ -43,7 +43,7 @@ class _Last(torch.autograd.Function):
         """Nothing is kept."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> None:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> None:
         fix = "Use a loss whose second derivatives exist, MMD for instance."
         raise ContractError("envelope gradient", "a second derivative was asked of a loss that has the first", fix=fix)
 

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dareps.errors import ContractError
+
 
 class _ExactPlan(torch.autograd.Function):
     """The plan as a function without gradient; mapped over copies, the matrices are solved one after the other."""
@@ -22,7 +24,7 @@ class _ExactPlan(torch.autograd.Function):
         ctx.mark_non_differentiable(output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> None:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> None:
         """The plan carries no gradient."""
 
     @staticmethod
@@ -64,8 +66,11 @@ def _program(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     n, m = cost.shape
     rows = kron(eye_array(n), np.ones((1, m)))
     columns = kron(np.ones((1, n)), eye_array(m))
+    constraints: Any = vstack((rows, columns))
     weights = np.concatenate((np.full(n, float(m)), np.full(m, float(n))))
-    found = linprog(
-        cost.ravel() / (np.abs(cost).max() or 1), A_eq=vstack((rows, columns)), b_eq=weights, method="highs"
-    )
-    return np.asarray(found.x, dtype=np.float64).reshape(n, m) / (n * m)
+    objective = cost.ravel() / (np.abs(cost).max() or 1)
+    found = linprog(objective, A_eq=constraints, b_eq=weights, method="highs")
+    if found.x is None:
+        raise ContractError("exact transport", f"the linear program has no solution ({found.message})", cost.shape)
+    plan: NDArray[np.float64] = found.x.reshape(n, m) / (n * m)
+    return plan

@@ -18,7 +18,7 @@ def unit_columns(vectors: Tensor) -> Tensor:
 def transport_along(source: Tensor, target: Tensor, directions: Tensor) -> Tensor:
     """Squared 2-Wasserstein distances (p,) between projections of source (n, d) and target (m, d) on (d, p).
 
-    Exact for any n and m: both quantile functions are constant between neighbours of the merged grid of i / n and j / m.
+    Exact for any n and m: both quantile functions are constant between neighbours on the merged grid of i / n, j / m.
     """
     n, m = len(source), len(target)
     x, y = (source @ directions).sort(0).values, (target @ directions).sort(0).values

@@ -4,11 +4,28 @@ import sys
 import pytest
 import torch
 
-from dareps.alignment import CMD, CORAL, MMD, Alignment, MinimumClassConfusion
+from dareps.alignment import (
+    CMD,
+    CORAL,
+    MMD,
+    Alignment,
+    EnergyDistance,
+    HigherOrderMoments,
+    MaxSlicedWasserstein,
+    MeanDifference,
+    MinimumClassConfusion,
+    SinkhornDivergence,
+    SlicedWasserstein,
+)
 from dareps.plugin import plugins
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from dareps.types import Shapes, View
 from tests.alignment._samples import normal
+
+NAMES = [
+    *("adversarial", "cmd", "coral", "energy_distance", "higher_order_moments", "joint_ot", "max_sliced_wasserstein"),
+    *("mcc", "mean_difference", "mmd", "sinkhorn_divergence", "sliced_wasserstein"),
+]
 
 
 def test_settings_and_names_need_no_torch():
@@ -21,10 +38,10 @@ def test_settings_and_names_need_no_torch():
         "print(*plugins(Alignment))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["adversarial", "cmd", "coral", "mcc", "mmd"], done.stderr
+    assert done.stdout.split() == NAMES, done.stderr
 
 
-@pytest.mark.parametrize("name", ["adversarial", "cmd", "coral", "mcc", "mmd"])
+@pytest.mark.parametrize("name", NAMES)
 def test_settings_come_back_from_their_dump(name):
     alignment = Alignment.bind({"name": name, "weight": 0.3})
     assert Alignment.bind(alignment.dump()) == alignment
@@ -62,6 +79,12 @@ def test_target_terms_read_target_logits():
         CORAL(),
         CMD(),
         CMD(high=2),
+        MeanDifference(),
+        EnergyDistance(),
+        HigherOrderMoments(),
+        SinkhornDivergence(),
+        SlicedWasserstein(),
+        MaxSlicedWasserstein(),
     ],
     ids=str,
 )
