@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy.special import logsumexp
 
 from dareps.alignment import MeanDifference, SinkhornDivergence
 from dareps.errors import ContractError
@@ -18,14 +17,20 @@ def costs(x, y):
     return ((x[:, None] - y[None]) ** 2).sum(-1)
 
 
-def entropic(x, y, eps, iterations=3000):
-    """<P, C> + eps KL(P | uniform) of the plan after many alternating updates."""
-    cost, g = costs(x, y), np.zeros(len(y))
-    for _ in range(iterations):
-        f = -eps * (logsumexp((g - cost) / eps, axis=1) - np.log(len(y)))
-        g = -eps * (logsumexp((f[:, None] - cost) / eps, axis=0) - np.log(len(x)))
+def soft_minimum(values, eps, axis):
+    least = values.min(axis, keepdims=True)
+    return (least - eps * np.log(np.exp((least - values) / eps).mean(axis, keepdims=True))).squeeze(axis)
+
+
+def entropic(x, y, eps):
+    """<P, C> + eps KL(P | uniform) of the plan that alternating updates settle on."""
+    cost, g, change = costs(x, y), np.zeros(len(y)), np.inf
+    while change > 1e-9 * eps:
+        f = soft_minimum(cost - g, eps, 1)
+        before, g = g, soft_minimum(cost - f[:, None], eps, 0)
+        change = np.abs(g - before).max()
     plan = np.exp((f[:, None] + g - cost) / eps) / cost.size
-    return (plan * cost).sum() + eps * (plan * (f[:, None] + g - cost) / eps).sum()
+    return (plan * (f[:, None] + g)).sum()
 
 
 def reference(x, y, eps):
