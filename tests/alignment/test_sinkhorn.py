@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dareps.alignment import MeanDifference, SinkhornDivergence
 from dareps.errors import ContractError
+from dareps.maths.transport import sinkhorn_divergence
 from dareps.testing import check_alignment
 from tests.alignment._samples import PROPERTY, gradient, normal, pairs
 
@@ -63,6 +64,13 @@ def test_never_below_zero_nor_above_the_converged_value(sample, fraction, iterat
     assert found >= -1e-9 * eps
     if eps > 1e-6:
         assert found <= reference(x, y, eps) + 1e-4 * eps
+
+
+def test_potentials_that_are_far_from_converged_never_make_it_negative():
+    x, y = (torch.tensor([side], dtype=torch.float64).T for side in ((0.0, 1.0, 2.0), (0.0, 1.0, 2.1)))
+    pooled = torch.cat((x, y))
+    epsilon = torch.tensor(0.5, dtype=torch.float64)
+    assert sinkhorn_divergence(costs(pooled, pooled), 3, epsilon, iterations=1).item() >= 0
 
 
 def test_gaussians():
