@@ -10,13 +10,19 @@ from dareps.alignment.cmd import CMD
 from dareps.alignment.conditional_adversarial import ConditionalAdversarial
 from dareps.alignment.coral import CORAL
 from dareps.alignment.domain_confusion import DomainConfusion
+from dareps.alignment.energy_distance import EnergyDistance
 from dareps.alignment.entropy_minimisation import EntropyMinimisation
+from dareps.alignment.homm import HigherOrderMoments
 from dareps.alignment.information_maximisation import InformationMaximisation
 from dareps.alignment.joint_mmd import JointMMD
+from dareps.alignment.joint_ot import JointOT
 from dareps.alignment.local_mmd import LocalMMD
 from dareps.alignment.margin_disparity import MarginDisparity
 from dareps.alignment.mcc import MinimumClassConfusion
+from dareps.alignment.mean_difference import MeanDifference
 from dareps.alignment.mmd import MMD
+from dareps.alignment.sinkhorn import SinkhornDivergence
+from dareps.alignment.sliced import MaxSlicedWasserstein, SlicedWasserstein
 from dareps.alignment.wasserstein_critic import WassersteinCritic
 
 __all__ = [
@@ -30,13 +36,20 @@ __all__ = [
     "ClassifierDiscrepancy",
     "ConditionalAdversarial",
     "DomainConfusion",
+    "EnergyDistance",
     "EntropyMinimisation",
     "FeatureNorm",
+    "HigherOrderMoments",
     "InformationMaximisation",
     "JointMMD",
+    "JointOT",
     "LocalMMD",
     "MarginDisparity",
+    "MaxSlicedWasserstein",
+    "MeanDifference",
     "MinimumClassConfusion",
+    "SinkhornDivergence",
+    "SlicedWasserstein",
     "TargetTerm",
     "WassersteinCritic",
 ]

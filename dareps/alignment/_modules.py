@@ -80,7 +80,11 @@ class Pairwise(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        return mean_of([self.settings.between(*pair) for pair in paired(views, self.settings.pairs)])
+        return mean_of([self.between(*pair, step) for pair in paired(views, self.settings.pairs)])
+
+    def between(self, source: View, target: View, step: Step) -> Tensor:
+        """The loss between two streams, 0-d."""
+        return self.settings.between(source, target)
 
 
 class OnTargets(AlignmentModule):

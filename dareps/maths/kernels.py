@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_OCTAVES, _ROUNDING, _ROOT_ROUNDING = 2, 64, 16
+_OCTAVES, _ROUNDING, _ROOT_ROUNDING, _LAST_PLACES = 2, 64, 16, 4
 KERNELS: Final = 2 * _OCTAVES + 1
 """How many members each multi-kernel adds; also its value at distance 0."""
 _SHAPES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -248,3 +248,19 @@ def class_discrepancies(source: Tensor, target: Tensor, of_source: Tensor, of_ta
     between = means[:classes, classes:]
     present = exists[:classes].unsqueeze(1) * exists[classes:].unsqueeze(0)
     return (within[:classes].unsqueeze(1) + within[classes:].unsqueeze(0) - 2 * between) * present, present
+
+
+def biased_gap(kernel: Tensor, n: int) -> Tensor:
+    """mean k(x, x') + mean k(y, y') - 2 mean k(x, y), 0-d, of a pooled kernel matrix (n + m, n + m)."""
+    m = len(kernel) - n
+    within_source, within_target, between = block_sums(kernel, n)
+    return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
+
+
+def euclidean_distances(rows: Tensor) -> Tensor:
+    """All |z_i - z_j| of centred rows (n, d) as (n, n); 0 with gradient 0 where the square is within its rounding."""
+    norms = rows.detach().square().sum(1)
+    rounding = (norms.unsqueeze(0) + norms.unsqueeze(1)) * (_LAST_PLACES * torch.finfo(rows.dtype).eps)
+    squares = squared_distances(rows)
+    equal = squares <= rounding
+    return squares.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)

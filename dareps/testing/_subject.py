@@ -58,7 +58,7 @@ def subject_of(loss: object, claims: Mapping[str, Claim], domain: Interval) -> S
     merged = {name: held[name] if claims[name] is None else claims[name] for name in CLAIMS}
     sides = ("target",) if isinstance(loss, TargetTerm) else ("source", "target")
     declared = loss.domain if domain == DOMAIN else domain
-    return Subject(_function(loss), sides, merged, declared, type(loss).host)
+    return Subject(_function(loss), sides, merged, declared, loss.host)
 
 
 def _function(loss: Alignment) -> Function:

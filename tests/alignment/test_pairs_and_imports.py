@@ -4,7 +4,19 @@ import sys
 import pytest
 import torch
 
-from dareps.alignment import CMD, CORAL, MMD, Alignment, MinimumClassConfusion
+from dareps.alignment import (
+    CMD,
+    CORAL,
+    MMD,
+    Alignment,
+    EnergyDistance,
+    HigherOrderMoments,
+    MaxSlicedWasserstein,
+    MeanDifference,
+    MinimumClassConfusion,
+    SinkhornDivergence,
+    SlicedWasserstein,
+)
 from dareps.plugin import plugins
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from dareps.types import Shapes, View
@@ -67,6 +79,12 @@ def test_target_terms_read_target_logits():
         CORAL(),
         CMD(),
         CMD(high=2),
+        MeanDifference(),
+        EnergyDistance(),
+        HigherOrderMoments(),
+        SinkhornDivergence(),
+        SlicedWasserstein(),
+        MaxSlicedWasserstein(),
     ],
     ids=str,
 )
