@@ -21,6 +21,8 @@ def main() -> None:
     section = build_page(Store(options.folder, create=False)).blocks[0].section
     with styled():
         figure = accuracy_plot(section, looks(section.recipes))
+        if figure is None:
+            parser.error(f"{options.folder} holds no finished run to draw")
         figure.savefig(options.out / f"{options.folder.resolve().name}.png", dpi=110, facecolor="white")
 
 

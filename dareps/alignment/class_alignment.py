@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_rows, check_samples
-from dareps.errors import ContractError
+from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,10 +57,8 @@ class ClassAlignment(Alignment):
 
     def between(self, source: View, target: View) -> Tensor:
         """The loss between a labelled source stream and a target stream, 0-d."""
-        if source.labels is None or target.logits is None:
-            fix = "Train it on a labelled source stream with a classification head."
-            raise ContractError(f"alignment {self.name}", "needs source labels and target logits", source.domain, fix)
-        return self(source.shared, target.shared, source.labels, target.logits)
+        labels = present(self.name, "labels", source.labels)
+        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
 
     def __call__(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:  # type: ignore[override]
         """The loss of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
@@ -69,21 +66,14 @@ class ClassAlignment(Alignment):
 
         check_samples(self.name, source, target)
         check_rows(self.name, "logits", logits)
-        for argument, rows, given in (("labels", source, labels), ("logits", target, logits)):
-            if len(given) != len(rows):
-                shapes = (tuple(given.shape), tuple(rows.shape))
-                what = f"{argument} and features differ in rows"
-                raise ContractError(f"alignment {self.name}", what, shapes, "Give both of the same stream.")
+        check_beside(self.name, "logits", logits, target)
+        check_labels(self.name, "labels", labels, source)
         return widened(self._contrast, source, target, self._one_hot(labels, logits), self._classes(logits))
 
     def _one_hot(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Labels (n,) as 0 and 1, (n, c); a label outside 0..c - 1 is no class."""
         import torch
 
-        if labels.ndim != 1 or labels.dtype.is_floating_point:
-            fix = "Pass class numbers."
-            found = (tuple(labels.shape), labels.dtype)
-            raise ContractError(f"alignment {self.name}", "labels must be whole numbers (n,)", found, fix)
         classes = torch.arange(logits.shape[1], device=logits.device)
         return (labels.unsqueeze(1) == classes).to(logits.dtype)
 
@@ -97,7 +87,7 @@ class ClassAlignment(Alignment):
 
         from dareps.maths.kernels import class_discrepancies
 
-        discrepancies, present = class_discrepancies(source, target, source_classes, target_classes)
-        same = torch.eye(len(present), dtype=present.dtype, device=present.device) * present
-        intra, inter = ((discrepancies * chosen).sum() / chosen.sum().clamp_min(1) for chosen in (same, present - same))
+        discrepancies, exist = class_discrepancies(source, target, source_classes, target_classes)
+        same = torch.eye(len(exist), dtype=exist.dtype, device=exist.device) * exist
+        intra, inter = ((discrepancies * chosen).sum() / chosen.sum().clamp_min(1) for chosen in (same, exist - same))
         return intra - self.inter * inter

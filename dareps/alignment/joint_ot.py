@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_rows, check_samples
-from dareps.errors import ContractError
+from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,10 +51,8 @@ class JointOT(Alignment):
 
     def between(self, source: View, target: View) -> Tensor:
         """The loss between a labelled source stream and a target stream, 0-d."""
-        if source.labels is None or target.logits is None:
-            fix = "Give the phase labelled source rows."
-            raise ContractError(f"alignment {self.name}", "source labels or target outputs are missing", fix=fix)
-        return self(source.shared, target.shared, source.labels, target.logits)
+        labels = present(self.name, "labels", source.labels)
+        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
 
     def __call__(  # type: ignore[override]
         self, source: Tensor, target: Tensor, source_labels: Tensor, target_logits: Tensor
@@ -65,17 +62,9 @@ class JointOT(Alignment):
 
         check_samples(self.name, source, target)
         check_rows(self.name, "target_logits", target_logits)
-        self._check_partners(source, target, source_labels, target_logits)
+        check_beside(self.name, "target_logits", target_logits, target)
+        check_labels(self.name, "source_labels", source_labels, source)
         return widened(self._transport, source, target, target_logits, source_labels)
-
-    def _check_partners(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> None:
-        where = f"alignment {self.name}"
-        if labels.shape != source.shape[:1] or labels.dtype.is_floating_point:
-            fix = "Give one class index per source row."
-            raise ContractError(where, "source_labels must be whole numbers (n,)", tuple(labels.shape), fix)
-        if len(logits) != len(target):
-            shapes = (tuple(target.shape), tuple(logits.shape))
-            raise ContractError(where, "target and target_logits differ in rows", shapes, "Give both the same rows.")
 
     def _transport(self, source: Tensor, target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         import torch

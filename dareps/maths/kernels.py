@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_OCTAVES, _ROUNDING, _ROOT_ROUNDING, _LAST_PLACES = 2, 64, 16, 4
+_OCTAVES, _ROUNDING, _ROOT_ROUNDING = 2, 64, 16
 KERNELS: Final = 2 * _OCTAVES + 1
 """How many members each multi-kernel adds; also its value at distance 0."""
 _SHAPES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -255,12 +255,3 @@ def biased_gap(kernel: Tensor, n: int) -> Tensor:
     m = len(kernel) - n
     within_source, within_target, between = block_sums(kernel, n)
     return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
-
-
-def euclidean_distances(rows: Tensor) -> Tensor:
-    """All |z_i - z_j| of centred rows (n, d) as (n, n); 0 with gradient 0 where the square is within its rounding."""
-    norms = rows.detach().square().sum(1)
-    rounding = (norms.unsqueeze(0) + norms.unsqueeze(1)) * (_LAST_PLACES * torch.finfo(rows.dtype).eps)
-    squares = squared_distances(rows)
-    equal = squares <= rounding
-    return squares.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)
