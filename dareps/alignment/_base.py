@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
 from dareps.alignment._settings import AlignmentSettings
 from dareps.types import Shapes
 
@@ -44,3 +45,30 @@ class TargetTerm(Alignment, abstract=True):
         from dareps.alignment._modules import OnTargets
 
         return OnTargets(self, self.on)
+
+
+class LabelledPair(Alignment, abstract=True):
+    """A loss between streams that also reads source labels and target outputs; subclasses define `_value`."""
+
+    reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
+
+    def between(self, source: View, target: View) -> Tensor:
+        """The loss between a labelled source stream and a target stream, 0-d."""
+        labels = present(self.name, "labels", source.labels)
+        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
+
+    def __call__(  # type: ignore[override]
+        self, source: Tensor, target: Tensor, source_labels: Tensor, target_logits: Tensor
+    ) -> Tensor:
+        """The loss of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
+        from dareps.maths.precision import widened
+
+        check_samples(self.name, source, target)
+        check_rows(self.name, "target_logits", target_logits)
+        check_beside(self.name, "target_logits", target_logits, target)
+        check_labels(self.name, "source_labels", source_labels, source)
+        return widened(self._value, source, target, source_labels, target_logits)
+
+    def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
+        """The loss of checked tensors in at least float32, 0-d."""
+        raise NotImplementedError

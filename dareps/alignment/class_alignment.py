@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
+from dareps.alignment._base import LabelledPair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dareps.types import View
 
-
-class ClassAlignment(Alignment):
+class ClassAlignment(LabelledPair):
     """Contrastive domain discrepancy (CDD): the same class close across domains, different classes apart.
 
     With D(k, l) the biased squared maximum mean discrepancy between source rows of class k and target rows of class l,
@@ -35,7 +32,6 @@ class ClassAlignment(Alignment):
     published.
     """
 
-    reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     symmetric: ClassVar[bool] = True
     scale: ClassVar[float | None] = 0.0
 
@@ -55,21 +51,6 @@ class ClassAlignment(Alignment):
             "scale": 0.0 if everyone else None,
         }
 
-    def between(self, source: View, target: View) -> Tensor:
-        """The loss between a labelled source stream and a target stream, 0-d."""
-        labels = present(self.name, "labels", source.labels)
-        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
-
-    def __call__(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:  # type: ignore[override]
-        """The loss of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
-        from dareps.maths.precision import widened
-
-        check_samples(self.name, source, target)
-        check_rows(self.name, "logits", logits)
-        check_beside(self.name, "logits", logits, target)
-        check_labels(self.name, "labels", labels, source)
-        return widened(self._contrast, source, target, self._one_hot(labels, logits), self._classes(logits))
-
     def _one_hot(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Labels (n,) as 0 and 1, (n, c); a label outside 0..c - 1 is no class."""
         import torch
@@ -82,12 +63,12 @@ class ClassAlignment(Alignment):
         sure = logits.detach().softmax(1).amax(1) >= self.confidence
         return self._one_hot(logits.detach().argmax(1), logits) * sure.unsqueeze(1)
 
-    def _contrast(self, source: Tensor, target: Tensor, source_classes: Tensor, target_classes: Tensor) -> Tensor:
+    def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
 
         from dareps.maths.kernels import class_discrepancies
 
-        discrepancies, exist = class_discrepancies(source, target, source_classes, target_classes)
+        discrepancies, exist = class_discrepancies(source, target, self._one_hot(labels, logits), self._classes(logits))
         same = torch.eye(len(exist), dtype=exist.dtype, device=exist.device) * exist
         intra, inter = ((discrepancies * chosen).sum() / chosen.sum().clamp_min(1) for chosen in (same, exist - same))
         return intra - self.inter * inter

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
+from dareps.alignment._base import LabelledPair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dareps.types import View
 
-
-class JointOT(Alignment):
+class JointOT(LabelledPair):
     """Joint distribution optimal transport (DeepJDOT): transport of features and labels together.
 
     sum over i, j of plan_ij C_ij, C_ij = alpha |x_i - y_j|^2 + lambda_t CE(label of x_i, logits of y_j), with the plan
@@ -30,7 +27,6 @@ class JointOT(Alignment):
     of the cross-entropy.
     """
 
-    reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     nonnegative: ClassVar[bool] = True
 
     alpha: float = Field(0.001, gt=0)
@@ -49,24 +45,7 @@ class JointOT(Alignment):
         """Whether these settings compute on the host."""
         return self.solver == "exact"
 
-    def between(self, source: View, target: View) -> Tensor:
-        """The loss between a labelled source stream and a target stream, 0-d."""
-        labels = present(self.name, "labels", source.labels)
-        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
-
-    def __call__(  # type: ignore[override]
-        self, source: Tensor, target: Tensor, source_labels: Tensor, target_logits: Tensor
-    ) -> Tensor:
-        """The cost of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
-        from dareps.maths.precision import widened
-
-        check_samples(self.name, source, target)
-        check_rows(self.name, "target_logits", target_logits)
-        check_beside(self.name, "target_logits", target_logits, target)
-        check_labels(self.name, "source_labels", source_labels, source)
-        return widened(self._transport, source, target, target_logits, source_labels)
-
-    def _transport(self, source: Tensor, target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
 
         from dareps.maths.kernels import pooled_rows, squared_distances

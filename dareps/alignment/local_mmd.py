@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
+from dareps.alignment._base import LabelledPair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dareps.types import View
 
-
-class LocalMMD(Alignment):
+class LocalMMD(LabelledPair):
     """Local maximum mean discrepancy (DSAN): MMD of each class, with predictions as the target's labels.
 
     mean over classes c of |sum_i w_ic phi(x_i) - sum_j v_jc phi(y_j)|^2, with w_ic = [y_i = c] / (rows of class c) from
@@ -30,30 +27,12 @@ class LocalMMD(Alignment):
     section III (LMMD); the classes present as in the authors' code.
     """
 
-    reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     nonnegative: ClassVar[bool] = True
 
     bandwidth: Literal["mean"] | Annotated[float, Field(gt=0)] = "mean"
     """b: the batch's mean squared distance, or a number."""
 
-    def between(self, source: View, target: View) -> Tensor:
-        """The loss between two streams, 0-d."""
-        labels = present(self.name, "labels", source.labels)
-        return self(source.shared, target.shared, labels, present(self.name, "logits", target.logits))
-
-    def __call__(  # type: ignore[override]
-        self, source: Tensor, target: Tensor, source_labels: Tensor, target_logits: Tensor
-    ) -> Tensor:
-        """The discrepancy of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
-        from dareps.maths.precision import widened
-
-        check_samples(self.name, source, target)
-        check_rows(self.name, "target_logits", target_logits)
-        check_beside(self.name, "target_logits", target_logits, target)
-        check_labels(self.name, "source_labels", source_labels, source)
-        return widened(self._discrepancy, source, target, source_labels, target_logits)
-
-    def _discrepancy(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
+    def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         from dareps.maths.kernels import gaussian, mean_bandwidth, pooled_rows, unit_rows
         from dareps.maths.pairs import pair_sum
 

@@ -141,7 +141,7 @@ def test_the_method_reads_source_labels_and_target_outputs():
     views = [View("a", "source", x, None, labels), View("b", "target", y, logits)]
     module = ClassAlignment().build(Shapes(2, 2, ("a",), ("b",)))
     assert module(views, torch.ones(()), None) == ClassAlignment()(x, y, labels, logits)
-    with pytest.raises(ContractError, match="source labels"):
+    with pytest.raises(ContractError, match="has no labels"):
         ClassAlignment().between(View("a", "source", x), views[1])
 
 
@@ -161,7 +161,7 @@ def test_narrow_types_and_bad_input():
         ((x.long(), y, labels, logits), "source"),
         ((x, y, labels[1:], logits), "labels"),
         ((x, y, labels, logits[1:]), "logits"),
-        ((x, y, labels.double(), logits), "whole numbers"),
+        ((x, y, labels.double(), logits), "class numbers"),
         ((x, y, labels, logits.long()), "logits"),
     ):
         with pytest.raises(ContractError, match=match):

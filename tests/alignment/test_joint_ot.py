@@ -135,7 +135,7 @@ def test_views_are_unpacked():
     module = JointOT().build(Shapes(2, 3, ("a",), ("b",)))
     assert isinstance(module, Pairwise)
     assert torch.equal(module(seen, torch.ones(()), None), JointOT()(x, y, labels, logits))
-    with pytest.raises(ContractError, match="source labels"):
+    with pytest.raises(ContractError, match="has no labels"):
         JointOT().between(View("a", "source", x), seen[1])
 
 
