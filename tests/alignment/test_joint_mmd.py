@@ -167,7 +167,7 @@ def test_views_are_unpacked_alone_and_pooled():
 
 
 @pytest.mark.parametrize(
-    "loss", [JointMMD(octaves=0, bandwidth=50.0), JointMMD(prediction_bandwidth="mean", octaves=1)], ids=str
+    "loss", [JointMMD(octaves=0, bandwidth=2e4), JointMMD(prediction_bandwidth="mean", octaves=1)], ids=str
 )
 def test_laws(loss):
     check_alignment(loss, max_examples=10)
