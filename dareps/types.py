@@ -6,12 +6,12 @@ Shape legend, used in every docstring: `S` seeds, `n` rows (`n`, `m` where two s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Role = Literal["source", "target"]
 Kind = Literal["classification", "regression", "multilabel"]
@@ -55,10 +55,16 @@ class Batch:
 
     `joined` holds the rows of all streams in order, of which each stream's `x` is a view, so that a shared
     encoder reads one tensor without copying.
+
+    Attributes:
+        plain: The same rows before augmentation; None where nothing was augmented.
+        augment: The data's augmentation as (rows (n, *shape), role, noise, place) -> rows; None for none.
     """
 
     streams: tuple[Rows, ...]
     joined: Tensor
+    plain: Tensor | None = None
+    augment: Augment | None = None
 
 
 class NoiseSource(Protocol):
@@ -72,6 +78,10 @@ class NoiseSource(Protocol):
 
     def keep(self, place: str, shape: tuple[int, ...], probability: float) -> Tensor:
         """1 with the given probability, else 0."""
+
+
+Augment = Callable[["Tensor", Role, NoiseSource, str], "Tensor"]
+"""Rows (n, *shape) of a stream's role changed at random: (rows, role, noise, place) -> rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Step:
     """Where training stands: `progress` in the phase and `total_progress` in the run, 0-d tensors from 0 to 1.
 
     `strengths` holds weight times schedule of every alignment at this progress, (k,), where the loop has computed them
-    for many steps at once; None leaves that to the method.
+    for many steps at once; None leaves that to the method. `model` is there for alignments that declare `forwards`.
     """
 
     progress: Tensor
@@ -112,6 +122,7 @@ class Step:
     noise: NoiseSource
     strengths: Tensor | None = None
     sub: SubStep = ORDINARY
+    model: Model | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class View:
         shared: Features (n, d).
         logits: Outputs of the first task (n, c); None unless an alignment reads them or the stream has labels.
         labels: (n,) for labelled source streams, else None.
+        x: The inputs (n, *shape) behind the features; None unless an alignment declares `forwards`.
+        plain: The same before augmentation, likewise.
     """
 
     domain: str
@@ -146,6 +159,24 @@ class View:
     shared: Tensor
     logits: Tensor | None = None
     labels: Tensor | None = None
+    x: Tensor | None = None
+    plain: Tensor | None = None
+
+
+class Model(Protocol):
+    """The method on rows that an alignment makes during a step: differentiable, and no buffer of the method moves."""
+
+    def __call__(self, views: Sequence[View], place: str = "", networks: nn.Module | None = None) -> list[View]:
+        """The views with `shared` and `logits` computed from their `x`, all in one pass.
+
+        Args:
+            views: Rows of the step's streams, some or all; they meet in normalisation layers as the streams do.
+            place: Names the pass; passes of one name see the same noise.
+            networks: Encoder and heads to use; None for those that are being trained.
+        """
+
+    def augmented(self, view: View, place: str) -> Tensor:
+        """The stream's `plain` rows augmented once more, as another draw of the data's augmentation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dareps.alignment.margin_disparity import MarginDisparity
 from dareps.alignment.mcc import MinimumClassConfusion
 from dareps.alignment.mean_difference import MeanDifference
 from dareps.alignment.mmd import MMD
+from dareps.alignment.self_training import SelfTraining
 from dareps.alignment.sinkhorn import SinkhornDivergence
 from dareps.alignment.sliced import MaxSlicedWasserstein, SlicedWasserstein
 from dareps.alignment.wasserstein_critic import WassersteinCritic
@@ -48,6 +49,7 @@ __all__ = [
     "MaxSlicedWasserstein",
     "MeanDifference",
     "MinimumClassConfusion",
+    "SelfTraining",
     "SinkhornDivergence",
     "SlicedWasserstein",
     "TargetTerm",

@@ -9,6 +9,8 @@ from dareps.errors import ContractError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dareps.types import Model
+
 
 def check_rows(name: str, argument: str, rows: Tensor, least: int = 1) -> None:
     """Refuse anything but a floating (n, d) tensor with at least `least` rows."""
@@ -53,3 +55,11 @@ def present(name: str, argument: str, values: Tensor | None) -> Tensor:
     if values is None:
         raise ContractError(f"alignment {name}", f"the stream has no {argument}", fix="Use a stream that carries them.")
     return values
+
+
+def needed(name: str, model: Model | None) -> Model:
+    """The step's model, which has to be there."""
+    if model is None:
+        fix = "Set `forwards = True` on the class, and train it by a recipe."
+        raise ContractError(f"alignment {name}", "the step has no model to run rows through", fix=fix)
+    return model

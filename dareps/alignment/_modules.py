@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from dareps.alignment._networks import Networks
 from dareps.alignment._settings import AlignmentSettings
 from dareps.types import Step, SubStep, View
 
@@ -35,7 +36,13 @@ class AlignmentModule(nn.Module):
         """The sub-steps of one training step, the ordinary one (`SubStep()`) among them; none means that one alone."""
         return ()
 
-    def after_step(self, progress: Tensor) -> None:
+    def attach(self, student: Networks) -> None:
+        """See the networks being trained once, when they have been built: the time to make a copy of them."""
+
+    def begin(self, student: Networks) -> None:
+        """Set buffers from the networks at the start of each phase in which the alignment acts."""
+
+    def after_step(self, progress: Tensor, student: Networks) -> None:
         """Update buffers from parameters after the optimizer step."""
 
     def refresh(self, features: Tensor, logits: Tensor) -> None:

@@ -34,6 +34,8 @@ class AlignmentSettings(Plugin, abstract=True):
     """What the loss is computed on: features, outputs of the first task, or both (and then `between` says how)."""
     reverses: ClassVar[bool] = False
     """True when the weight acts through gradient reversal inside the module and not as a factor on its value."""
+    forwards: ClassVar[bool] = False
+    """True when the loss reads inputs and runs the method on them (`View.x`, `View.plain` and `Step.model`)."""
     symmetric: ClassVar[bool] = False
     nonnegative: ClassVar[bool] = False
     zero_on_identical: ClassVar[bool] = False

@@ -19,7 +19,7 @@ from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
 from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained
 from dareps.engine.population import Population
-from dareps.engine.refresh import after_step, refresh_due, refresh_points, wants_after_step
+from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
 from dareps.engine.state import DTYPES, broken, evaluation_steps, load_optimizer, snapshot
 from dareps.recipe.bind import parts as parts_of
@@ -140,6 +140,8 @@ class Trainer:
         method.activate(tuple(range(len(method.align))) if phase.align and both else ())
         self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
+        if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
+            begin(self.population)
         assert phase.optimizer is not None
         self.rate = torch.zeros((), device=self.device)
         capturable = self.device.type == "cuda"

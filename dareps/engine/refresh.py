@@ -1,8 +1,8 @@
-"""The hooks of alignments that act between steps: `after_step` and `refresh`."""
+"""The hooks of alignments that act between steps: `begin`, `after_step` and `refresh`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,16 @@ from dareps.engine.population import Population
 from dareps.recipe.method import Method
 
 
-class _AfterStep(nn.Module):
-    """Calls a method's `after_step` as a forward pass, which is what can be mapped over copies."""
+class _Act(nn.Module):
+    """Lets something act on a method as a forward pass, which is what can be mapped over copies."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, act: Callable[[Method], None]) -> None:
         super().__init__()
-        self.method = method
+        self.method, self.act = method, act
 
-    def forward(self, progress: Tensor) -> Tensor:
-        self.method.after_step(progress)
-        return progress
+    def forward(self) -> Tensor:
+        self.act(self.method)
+        return next(self.method.parameters())
 
 
 def wants_after_step(method: Method) -> bool:
@@ -31,15 +31,25 @@ def wants_after_step(method: Method) -> bool:
     return any(_overrides(module, "after_step") for module in active(method))
 
 
-@torch.no_grad()
+def begin(population: Population) -> None:
+    """Tell the active alignments of every copy that a phase begins."""
+    if any(_overrides(module, "begin") for module in active(population.method)):
+        _on_every_copy(population, Method.begin)
+
+
 def after_step(population: Population, progress: Tensor) -> None:
     """Let the active alignments of every copy update their buffers in place."""
+    _on_every_copy(population, lambda method: method.after_step(progress))
+
+
+@torch.no_grad()
+def _on_every_copy(population: Population, act: Callable[[Method], None]) -> None:
     if not population.stacked:
-        population.method.after_step(progress)
+        act(population.method)
         return
-    wrapper = _AfterStep(population.method)
+    wrapper = _Act(population.method, act)
     state = {f"method.{name}": value for name, value in population.state().items()}
-    torch.vmap(lambda own: functional_call(wrapper, own, (progress,)))(state)
+    torch.vmap(lambda own: functional_call(wrapper, own, ()))(state)
 
 
 def active(method: Method) -> list[AlignmentModule]:

@@ -126,9 +126,18 @@ class Pool:
 
     def batch(self, x: Tensor, y: Mapping[str, Tensor], noise: NoiseSource) -> Batch:
         """One seed's rows (n, *shape), augmented, and labels as typed streams; unlabelled streams get no labels."""
+        plain = x
         for number, change in enumerate(self.augment):
             x = self._changed(x, change, noise, f"augment.{number}")
-        return Batch(tuple(self._rows(slot, x, y) for slot in self.slots), x)
+        streams = tuple(self._rows(slot, x, y) for slot in self.slots)
+        return Batch(streams, x, plain, self.once_more) if self.augment else Batch(streams, x)
+
+    def once_more(self, x: Tensor, role: Role, noise: NoiseSource, place: str) -> Tensor:
+        """Rows (n, *shape) of one stream under another draw of the augmentations that are meant for its role."""
+        for number, change in enumerate(self.augment):
+            if change.streams in ("all", role):
+                x = change(x, noise, f"{place}.{number}")
+        return x
 
     def _changed(self, x: Tensor, change: Augmentation, noise: NoiseSource, place: str) -> Tensor:
         """All rows after one augmentation of the streams that it is meant for."""

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dareps.alignment._modules import AlignmentModule
+from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
+from dareps.recipe.forward import Forward
 from dareps.recipe.settings import Recipe
 from dareps.sharing._modules import Group
 from dareps.types import ORDINARY, Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View
@@ -46,13 +48,22 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed)
+        for module in self._modules_of(tuple(range(len(self.align)))):
+            module.attach(self.networks)
         name_places(self)
         self.activate(tuple(range(len(self.align))))
 
     def activate(self, indices: tuple[int, ...]) -> None:
         """Say which alignments act in the current phase."""
         self.active = indices
-        self._reads_logits = any(self._module(index).settings.reads != "shared" for index in indices)
+        settings = [module.settings for module in self._modules_of(indices)]
+        self._reads_logits = any(own.reads != "shared" for own in settings)
+        self._forwards = any(own.forwards for own in settings)
+
+    @property
+    def networks(self) -> Networks:
+        """What predicts, by itself: the encoder and the heads."""
+        return Networks(self.encoder, self.heads)
 
     def _build(self, shape: tuple[int, ...], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
         settings = self.recipe.encoder
@@ -106,10 +117,18 @@ class Method(nn.Module):
             after += [_owned(sub, index) for sub in wanted[middle + 1 :]]
         return (*before, ORDINARY, *after)
 
+    def begin(self) -> None:
+        """Let the active alignments set buffers from parameters: a phase begins."""
+        for module in self._modules_of(self.active):
+            module.begin(self.networks)
+
     def after_step(self, progress: Tensor) -> None:
         """Let the active alignments update buffers from parameters."""
-        for index in self.active:
-            self._module(index).after_step(progress)
+        for module in self._modules_of(self.active):
+            module.after_step(progress, self.networks)
+
+    def _modules_of(self, indices: Sequence[int]) -> list[AlignmentModule]:
+        return [self._module(index) for index in indices]
 
     def _module(self, index: int) -> AlignmentModule:
         module = self.align[index]
@@ -151,6 +170,10 @@ class Method(nn.Module):
         if not self.active:
             return terms, values
         views = self._views(batch, representations, logits)
+        if self._forwards:
+            views = _with_inputs(views, batch)
+            model = Forward(self.networks, self.domains, self.tasks[0].name, step.noise, batch.augment)
+            step = replace(step, model=model)
         strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
             module = self._module(index)
@@ -175,6 +198,14 @@ class Method(nn.Module):
             labels = rows.y[task] if isinstance(rows, Labelled) and rows.role == "source" else None
             views.append(View(rows.domain, rows.role, full(reps[task].shared), outputs.get(task), labels))
         return views
+
+
+def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
+    """The views with each stream's inputs, augmented and plain."""
+    joined = batch.joined if batch.plain is None else batch.plain
+    plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
+    parts = zip(views, batch.streams, plain, strict=True)
+    return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
 
 
 def _owned(sub: SubStep, index: int) -> SubStep:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment._modules import AlignmentModule
+from dareps.alignment._networks import Networks
 from dareps.alignment._settings import CLAIMS
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of
@@ -75,7 +76,20 @@ def _view(role: Role, rows: Tensor) -> View:
 
     Labels that are a function of each row alone follow it through every change of order.
     """
-    return View(role, role, rows, rows, rows.detach().argmax(-1) if role == "source" else None)
+    return View(role, role, rows, rows, rows.detach().argmax(-1) if role == "source" else None, rows, rows)
+
+
+class _Doubling:
+    """Stands in for a method: outputs are twice the inputs, those of other networks the inputs; no augmentation."""
+
+    def __call__(self, views: Sequence[View], place: str = "", networks: torch.nn.Module | None = None) -> list[View]:
+        factor = 2 if networks is None else 1
+        rows = [factor * view.x for view in views if view.x is not None]
+        return [replace(view, shared=x, logits=x) for view, x in zip(views, rows, strict=True)]
+
+    def augmented(self, view: View, place: str) -> Tensor:
+        assert view.plain is not None
+        return view.plain
 
 
 class _Built:
@@ -104,8 +118,9 @@ class _Built:
             for name, buffer in module.named_buffers()
         }
         one = torch.ones((), dtype=dtype)
+        here = Step(half, half, Noise(zero, zero), model=_Doubling())
         values: list[Tensor] = [
-            torch.func.functional_call(module, state, (views, one, Step(half, half, Noise(zero, zero), sub=sub)))
+            torch.func.functional_call(module, state, (views, one, replace(here, sub=sub)))
             for sub in module.steps() or (ORDINARY,)
             if any(part.split(".")[0] in ("*", "encoder") for part in sub.trains)
         ]
@@ -115,6 +130,7 @@ class _Built:
 def _build(loss: Alignment, width: int, dtype: torch.dtype) -> AlignmentModule:
     with torch.random.fork_rng(devices=[]):
         module = loss.build(Shapes(width, width, ("source",), ("target",))).to(dtype)
+    module.attach(Networks(torch.nn.Identity(), torch.nn.Identity()))
     name_places(module)
     noise = Noise(torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64))
     with torch.no_grad():

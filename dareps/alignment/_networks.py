@@ -1,0 +1,73 @@
+"""What a method predicts with, and copies of it that alignments keep."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+
+class Networks(nn.Module):
+    """An encoder by sharing scheme, and a head per task.
+
+    Args:
+        encoder: (rows (n, *shape), groups) -> representations.
+        heads: Task -> module.
+    """
+
+    def __init__(self, encoder: nn.Module, heads: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.heads = encoder, heads
+
+
+class Copy(Networks):
+    """Networks made of buffers: no gradient, no optimizer, part of every checkpoint, always in evaluation mode.
+
+    Args:
+        student: What is copied.
+    """
+
+    def __init__(self, student: Networks) -> None:
+        super().__init__(_of_buffers(student.encoder), _of_buffers(student.heads))
+        self.eval()
+
+    def train(self, mode: bool = True) -> Copy:
+        """Stay in evaluation mode."""
+        super().train(False)
+        return self
+
+    def take(self, student: Networks) -> None:
+        """Become equal to the student."""
+        for _, mine, theirs in self._pairs(student):
+            mine.copy_(theirs)
+
+    def follow(self, student: Networks, decay: float) -> None:
+        """Move weights to decay * own + (1 - decay) * the student's; statistics become the student's.
+
+        Written as a step towards the student, so that equal weights stay equal to the last bit.
+        """
+        for learned, mine, theirs in self._pairs(student):
+            if learned:
+                mine.add_(theirs - mine, alpha=1 - decay)
+            else:
+                mine.copy_(theirs)
+
+    def _pairs(self, student: Networks) -> Iterator[tuple[bool, Tensor, Tensor]]:
+        """(is a parameter of the student's, own tensor, the student's)."""
+        own = dict(self.named_buffers())
+        for name, weight in student.named_parameters():
+            yield True, own[name], weight.detach()
+        for name, statistic in student.named_buffers():
+            yield False, own[name], statistic
+
+
+def _of_buffers(module: nn.Module) -> nn.Module:
+    """A deep copy of the module whose parameters are buffers."""
+    twin = copy.deepcopy(module)
+    for part in twin.modules():
+        for name, value in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, value.detach().clone(memory_format=torch.preserve_format))
+    return twin

@@ -1,0 +1,88 @@
+"""The method on other rows, or with other weights, in the middle of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from dareps.alignment._networks import Networks
+from dareps.errors import ContractError
+from dareps.maths.domains import group_scope
+from dareps.maths.noise import Noise, noise_scope
+from dareps.maths.precision import wide
+from dareps.sharing._modules import Group
+from dareps.types import Augment, NoiseSource, Representation, View
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What an alignment runs rows of its own through; see `dareps.types.Model`.
+
+    Attributes:
+        student: The networks being trained.
+        domains: All domains, in the order that normalisation layers count them.
+        task: The task whose head gives the logits.
+        noise: The step's.
+        augment: The data's augmentation, or None.
+    """
+
+    student: Networks
+    domains: tuple[str, ...]
+    task: str
+    noise: NoiseSource
+    augment: Augment | None
+
+    def __call__(self, views: Sequence[View], place: str = "", networks: nn.Module | None = None) -> list[View]:
+        """The views with `shared` and `logits` computed from their `x`, all in one pass.
+
+        The networks being trained run in their own mode on clones of their buffers, others without a gradient.
+        """
+        used = self.student if networks is None else cast(Networks, networks)
+        groups = [Group(len(_inputs(view)), view.domain, (self.task,)) for view in views]
+        with self._scopes(place, groups), torch.set_grad_enabled(networks is None and torch.is_grad_enabled()):
+            found = _represent(used.encoder, _joined(views), groups)
+            return [self._seen(view, own[self.task], used.heads) for view, own in zip(views, found, strict=True)]
+
+    def augmented(self, view: View, place: str) -> Tensor:
+        """The stream's `plain` rows augmented once more, as another draw of the data's augmentation."""
+        plain = _inputs(replace(view, x=view.plain))
+        if self.augment is None:
+            return plain
+        return self.augment(plain, view.role, self.noise, f"{place}.{view.domain}")
+
+    @contextmanager
+    def _scopes(self, place: str, groups: Sequence[Group]) -> Iterator[None]:
+        """The noise of a pass, in a lane of its own, and its rows' domains."""
+        noise = cast(Noise, self.noise)
+        rows = [(self.domains.index(group.domain), group.rows) for group in groups]
+        with noise_scope(replace(noise, lane=f"{noise.lane}model.{place}/")), group_scope(rows):
+            yield
+
+    def _seen(self, view: View, own: Representation, heads: nn.Module) -> View:
+        head = cast(nn.ModuleDict, heads)[self.task]
+        return replace(view, shared=wide(own.shared), logits=wide(head(own.task)))
+
+
+def _represent(encoder: nn.Module, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
+    # Clones are made here and not once a step: a gradient taken inside the step may not write to tensors from outside.
+    clones = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
+    found: list[dict[str, Representation]] = functional_call(encoder, clones, (joined, groups))
+    return found
+
+
+def _joined(views: Sequence[View]) -> Tensor:
+    blocks = [_inputs(view) for view in views]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+
+def _inputs(view: View) -> Tensor:
+    if view.x is None:
+        what = f"the {view.role} stream {view.domain} has no inputs"
+        raise ContractError("step.model", what, fix="Set `forwards = True` on the alignment that asks for them.")
+    return view.x
