@@ -175,8 +175,14 @@ class Model(Protocol):
             networks: Encoder and heads to use; None for those that are being trained.
         """
 
-    def augmented(self, view: View, place: str) -> Tensor:
-        """The stream's `plain` rows augmented once more, as another draw of the data's augmentation."""
+    def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
+        """The stream's `plain` rows under `rounds` further draws of the data's augmentation, one upon the other.
+
+        Of the result, each input is set to 0 with probability `mask`.
+        """
+
+    def normal(self, view: View, place: str) -> Tensor:
+        """Standard normal noise for each of the stream's inputs, of the shape and dtype of `x`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dareps.alignment.class_alignment import ClassAlignment
 from dareps.alignment.classifier_discrepancy import ClassifierDiscrepancy
 from dareps.alignment.cmd import CMD
 from dareps.alignment.conditional_adversarial import ConditionalAdversarial
+from dareps.alignment.consistency_training import ConsistencyTraining
 from dareps.alignment.coral import CORAL
 from dareps.alignment.domain_confusion import DomainConfusion
 from dareps.alignment.energy_distance import EnergyDistance
@@ -24,6 +25,8 @@ from dareps.alignment.mmd import MMD
 from dareps.alignment.self_training import SelfTraining
 from dareps.alignment.sinkhorn import SinkhornDivergence
 from dareps.alignment.sliced import MaxSlicedWasserstein, SlicedWasserstein
+from dareps.alignment.untied_adversarial import UntiedAdversarial
+from dareps.alignment.virtual_adversarial import VirtualAdversarial
 from dareps.alignment.wasserstein_critic import WassersteinCritic
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "ClassAlignment",
     "ClassifierDiscrepancy",
     "ConditionalAdversarial",
+    "ConsistencyTraining",
     "DomainConfusion",
     "EnergyDistance",
     "EntropyMinimisation",
@@ -53,5 +57,7 @@ __all__ = [
     "SinkhornDivergence",
     "SlicedWasserstein",
     "TargetTerm",
+    "UntiedAdversarial",
+    "VirtualAdversarial",
     "WassersteinCritic",
 ]

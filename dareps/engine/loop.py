@@ -136,8 +136,7 @@ class Trainer:
         """Set up a phase: what moves, the active alignments, a fresh optimizer."""
         phase = plan.phase
         method = self.population.method
-        both = phase.streams.source is not None and phase.streams.target is not None
-        method.activate(tuple(range(len(method.align))) if phase.align and both else ())
+        method.activate(phase.acting(len(method.align)))
         self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
         if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
@@ -240,7 +239,8 @@ class Trainer:
 
     def _evaluate(self, step: int) -> None:
         """Let every rule judge the current weights of every seed that still runs."""
-        read = {role for plan in self.plans for role in ("source", "target") if getattr(plan.phase.streams, role)}
+        past = self.plans[: self.position.phase + 1]  # What only a later phase reads has no statistics yet.
+        read = {role for plan in past for role in ("source", "target") if getattr(plan.phase.streams, role)}
         unread = [name for role in ("source", "target") if role not in read for name in getattr(self.run, role)]
         for copy, (evaluator, ledger) in enumerate(zip(self.evaluators, self.ledgers, strict=True)):
             if ledger.failure:

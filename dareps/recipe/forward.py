@@ -49,12 +49,20 @@ class Forward:
             found = _represent(used.encoder, _joined(views), groups)
             return [self._seen(view, own[self.task], used.heads) for view, own in zip(views, found, strict=True)]
 
-    def augmented(self, view: View, place: str) -> Tensor:
-        """The stream's `plain` rows augmented once more, as another draw of the data's augmentation."""
-        plain = _inputs(replace(view, x=view.plain))
-        if self.augment is None:
-            return plain
-        return self.augment(plain, view.role, self.noise, f"{place}.{view.domain}")
+    def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
+        """The stream's `plain` rows under `rounds` further draws of the data's augmentation, one upon the other.
+
+        Of the result, each input is set to 0 with probability `mask`.
+        """
+        x, place = _inputs(replace(view, x=view.plain)), f"{place}.{view.domain}"
+        for number in range(rounds if self.augment is not None else 0):
+            x = cast(Augment, self.augment)(x, view.role, self.noise, f"{place}.{number}")
+        return x * self.noise.keep(f"{place}.mask", tuple(x.shape), 1 - mask).to(x.dtype) if mask else x
+
+    def normal(self, view: View, place: str) -> Tensor:
+        """Standard normal noise for each of the stream's inputs, of the shape and dtype of `x`."""
+        x = _inputs(view)
+        return self.noise.normal(f"{place}.{view.domain}", tuple(x.shape)).to(x.dtype)
 
     @contextmanager
     def _scopes(self, place: str, groups: Sequence[Group]) -> Iterator[None]:

@@ -56,11 +56,14 @@ class Recipe(Settings):
         if self.shallow and self.encoder is not None and not isinstance(self.encoder, Identity):
             fix = "Leave it to the recipe, or write encoder: identity."
             raise _impossible("encoder", "linear_svm fits the inputs, so an encoder would stay untrained", fix)
-        aligned = [phase for phase in trained if phase.align and phase.streams.source and phase.streams.target]
+        aligned = [phase for phase in trained if phase.acting(len(self.align))]
         if self.align and not aligned:
             fix = "Give a phase both: `streams: {source: labelled, target: unlabelled}`."
             raise _impossible("align", "no phase reads source and target, so the alignments never act", fix)
         for index, phase in enumerate(trained):
+            if max(phase.acting(len(self.align)), default=-1) >= len(self.align):
+                fix = f"The recipe has {len(self.align)}, numbered from 0."
+                raise _impossible(f"phases.{index}.align", "there is no alignment with this number", fix)
             if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -44,8 +44,14 @@ class Train(Phase):
     """Largest norm of the gradient, per seed."""
     trains: Many[str] = ("*",)
     """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `align`, or `*` for all."""
-    align: bool = True
-    """False leaves the recipe's alignments out of this phase."""
+    align: bool | Many[Annotated[int, Field(ge=0)]] = True
+    """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
+
+    def acting(self, count: int) -> tuple[int, ...]:
+        """The numbers of the alignments that act, of `count`; none unless the phase reads source and target."""
+        if self.streams.source is None or self.streams.target is None:
+            return ()
+        return (tuple(range(count)) if self.align else ()) if isinstance(self.align, bool) else self.align
 
     @model_validator(mode="after")
     def _reads_something(self) -> Train:
