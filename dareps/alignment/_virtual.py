@@ -34,7 +34,6 @@ class Smooth(AlignmentModule):
     def __init__(self, settings: AlignmentSettings, rows: str, radius: float, iterations: int) -> None:
         super().__init__(settings)
         self.rows, self.radius, self.iterations = rows, radius, iterations
-        _load_forward_derivatives()
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over the streams of the role, 0-d."""
@@ -66,6 +65,7 @@ def _load_forward_derivatives() -> None:
 @torch.no_grad()
 def leading(outputs: Outputs, x: Tensor, start: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
     """The logits (n, c) at x (n, *shape), and directions of length 1 per row by power iteration, 0 where H is 0."""
+    _load_forward_derivatives()
     logits, pull = torch.func.vjp(outputs, x)[:2]
     p = logits.softmax(1)
     direction = unit(start)

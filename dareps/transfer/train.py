@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dareps.plugin import Many, Settings
@@ -22,6 +22,18 @@ class Streams(Settings):
     """Whether the phase reads source rows, and with labels."""
     target: Labels | None = None
     """Whether the phase reads target rows, and with labels; labels read here are counted in every result."""
+
+
+def _which(value: Any) -> Any:
+    """Refuse what says neither all nor none nor which, before a union of types is tried and both are blamed."""
+    numbers = isinstance(value, list | tuple) and all(type(number) is int and number >= 0 for number in value)
+    if isinstance(value, bool) or numbers:
+        return value
+    fix = "The recipe's alignments are numbered from 0, as in `align: [0, 2]`."
+    raise PydanticCustomError("which", "expected true, false or a list of numbers. {fix}", {"fix": fix})
+
+
+Which = Annotated[bool | Many[int], BeforeValidator(_which)]
 
 
 class Train(Phase):
@@ -44,7 +56,7 @@ class Train(Phase):
     """Largest norm of the gradient, per seed."""
     trains: Many[str] = ("*",)
     """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `align`, or `*` for all."""
-    align: bool | Many[Annotated[int, Field(ge=0)]] = True
+    align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 
     def acting(self, count: int) -> tuple[int, ...]:

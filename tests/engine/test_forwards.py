@@ -1,5 +1,7 @@
 """Losses that run the method themselves: copies of the networks, passes on rows of their own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,7 +13,8 @@ from tests.engine._make import CPU, FLOAT64, NOISY, SHORT, distance, outcome_of,
 from tests.engine.test_resume import _same
 
 AUGMENT = ("data.augment", ["crop"])
-COPYING = ("self_training",)
+RUNNING = ("self_training", "mcc_self_training", "fixmatch", "adamatch", "vada")
+TWO_PHASES = ("dirt", "adda")
 
 
 def _predicting(trainer):
@@ -40,7 +43,7 @@ def _views(trainer, monkeypatch, recipe_step=0):
     return seen["views"], seen["model"]
 
 
-@pytest.mark.parametrize("recipe", COPYING)
+@pytest.mark.parametrize("recipe", RUNNING)
 def test_weight_zero_trains_the_networks_as_without_the_loss(recipe):
     overrides = (*SHORT, *NOISY, ("normalise", "per_domain"), AUGMENT)
     zero = tuple((f"align.{index}.weight", 0.0) for index in range(len(run_of(recipe).method.align)))
@@ -94,8 +97,6 @@ def test_passes_of_one_name_see_the_same_dropout(monkeypatch):
 def test_a_gradient_reaches_inputs_and_weights_but_not_copies(monkeypatch):
     trainer = trainer_of([run_of("self_training", (*SHORT, *NOISY, *FLOAT64))])
     views, model = _views(trainer, monkeypatch)
-    from dataclasses import replace
-
     x = views[1].x.clone().requires_grad_()
     weight = trainer.population.parameters["heads.digit.weight"]
     by_student = model([replace(views[1], x=x)])[0].logits.square().sum()
@@ -120,12 +121,14 @@ def test_copies_are_not_trained():
     assert any("teacher" in name for name in population.buffers)
 
 
-@pytest.mark.parametrize("recipe", COPYING)
-def test_a_stopped_run_with_copies_continues_exactly(recipe, tmp_path):
+@pytest.mark.parametrize("stops", [1, 4])
+@pytest.mark.parametrize("recipe", ["self_training", *TWO_PHASES])
+def test_a_stopped_run_with_copies_continues_exactly(recipe, stops, tmp_path):
     overrides = (*SHORT, *NOISY, ("normalise", "per_domain"), ("engine.checkpoint_seconds", 0.0), AUGMENT)
+    overrides = (*overrides, ("engine.flush", 7))
     run = run_of(recipe, overrides)
     whole = outcome_of(run, tmp_path / "whole")
     calls = iter(range(100))
     with pytest.raises(Stopped):
-        execute([run], Surroundings(tmp_path / "parts", CPU, stop=lambda: next(calls) >= 1))
+        execute([run], Surroundings(tmp_path / "parts", CPU, stop=lambda: next(calls) >= stops))
     _same(whole, outcome_of(run, tmp_path / "parts"), tmp_path / "whole", tmp_path / "parts")
