@@ -28,12 +28,13 @@ class Smooth(AlignmentModule):
         settings: The alignment that built this module.
         rows: The role whose streams are changed.
         radius: Length of the change.
+        relative: Whether that is a share of the rows' mean length.
         iterations: Steps of the power iteration.
     """
 
-    def __init__(self, settings: AlignmentSettings, rows: str, radius: float, iterations: int) -> None:
+    def __init__(self, settings: AlignmentSettings, rows: str, radius: float, relative: bool, iterations: int) -> None:
         super().__init__(settings)
-        self.rows, self.radius, self.iterations = rows, radius, iterations
+        self.rows, self.radius, self.relative, self.iterations = rows, radius, relative, iterations
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over the streams of the role, 0-d."""
@@ -50,7 +51,10 @@ class Smooth(AlignmentModule):
 
         x = present(name, "inputs", view.x)
         logits, direction = leading(outputs, x.detach(), model.normal(view, "virtual"), self.iterations)
-        return divergence(logits, outputs(x + self.radius * direction))
+        return divergence(logits, outputs(x + self._length(x) * direction))
+
+    def _length(self, x: Tensor) -> Tensor | float:
+        return self.radius * safe_norm(x.detach().flatten(1)).mean() if self.relative else self.radius
 
 
 @cache

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 class VirtualAdversarial(TargetTerm):
     """Virtual adversarial training (VAT): predictions keep still where a small change of the input moves them most.
 
-    (1/m) sum_i KL(p(x_i) || p(x_i + r_i)), |r_i| = radius, without gradient through p(x) and r. To second order the
+    (1/m) sum_i KL(p(x_i) || p(x_i + r_i)), |r_i| by the radius, no gradient through p(x) and r. To second order the
     divergence is r' H r / 2 with H = J' (diag(p) - p p') J, J the derivative of the logits by the inputs, and r points
     along the leading eigenvector of H, found by power iteration from a random start. H is multiplied exactly, by a
     forward and a backward derivative, where the paper takes a difference of gradients at a distance that single
     precision would round away. All passes of a step share their dropout; under
     joint normalisation the rows of the stream are normalised among themselves.
 
-    Miyato et al., TPAMI 41 (2018), eq. 5 to 11, one iteration as there; Shu et al., ICLR 2018, eq. 5 (on source and
-    target rows; radius 3.5 for images of 32 x 32 x 3 as in the authors' code).
+    The radius is a share of the mean length of the stream's rows, so that one value serves images of any size and bags
+    of words; the papers set lengths (3.5 for normalised 32 x 32 x 3 images is a share of .06), with `relative: false`.
+
+    Miyato et al., TPAMI 41 (2018), eq. 5 to 11, one iteration as there; Shu et al., ICLR 2018, eq. 5, on source and on
+    target rows.
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
@@ -34,8 +37,10 @@ class VirtualAdversarial(TargetTerm):
 
     rows: Literal["source", "target"] = "target"
     """Whose rows are changed."""
-    radius: float = Field(3.5, gt=0)
+    radius: float = Field(0.1, gt=0)
     """Euclidean length of a row's change."""
+    relative: bool = True
+    """Whether the radius is a share of the mean length of the stream's rows, or a length."""
     iterations: int = Field(1, ge=1)
     """Steps of the power iteration."""
 
@@ -43,4 +48,4 @@ class VirtualAdversarial(TargetTerm):
         """The loss with access to the method."""
         from dareps.alignment._virtual import Smooth
 
-        return Smooth(self, self.rows, self.radius, self.iterations)
+        return Smooth(self, self.rows, self.radius, self.relative, self.iterations)

@@ -70,16 +70,13 @@ def test_the_value_of_a_logistic_method():
     head.weight.data[2:], head.bias.data[2:] = 0, -1e3
     line = head.weight[0] - head.weight[1]
     margin = (Y @ line + head.bias[0] - head.bias[1]).detach()
-    values = set()
+    rows = []
     for sign in (-1, 1):
-        moved = margin + sign * 0.5 * line.norm().item()
-        p, q = margin.sigmoid(), moved.sigmoid()
-        values |= {(p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log())}
-    rows = torch.stack(list(values))
-    found = torch.stack(
-        [smooth(VirtualAdversarial(radius=0.5), networks, y=Y[i : i + 1]).detach() for i in range(len(Y))]
-    )
-    assert (found - rows).abs().amin(0).max().item() < 1e-9
+        p, q = margin.sigmoid(), (margin + sign * 0.5 * line.norm().item()).sigmoid()
+        rows.append(p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log())
+    settings = VirtualAdversarial(radius=0.5, relative=False)
+    found = torch.stack([smooth(settings, networks, y=Y[i : i + 1]).detach() for i in range(len(Y))])
+    assert (found - torch.stack(rows)).abs().amin(0).max().item() < 1e-9
 
 
 def test_the_change_has_the_radius_and_no_gradient(monkeypatch):
@@ -104,7 +101,14 @@ def test_common_batch_statistics_do_not_hide_the_direction():
     networks = student(norm=True)
     start = model_of(networks).normal(views_through(networks, X, Y)[1], "virtual")
     assert len(start.unique(dim=0)) == len(start)
-    assert smooth(VirtualAdversarial(radius=0.3), networks).item() > 0
+    assert smooth(VirtualAdversarial(), networks).item() > 0
+
+
+def test_a_relative_radius_is_a_share_of_the_rows_mean_length():
+    networks = student()
+    length = 0.3 * Y.norm(dim=1).mean().item()
+    share, absolute = VirtualAdversarial(radius=0.3), VirtualAdversarial(radius=length, relative=False)
+    torch.testing.assert_close(smooth(share, networks), smooth(absolute, networks))
 
 
 def test_rows_of_length_zero_stay_zero_and_tiny_ones_do_not_vanish():
