@@ -50,8 +50,10 @@ class Smooth(AlignmentModule):
             return wide(present(name, "logits", seen.logits))
 
         x = present(name, "inputs", view.x)
-        logits, direction = leading(outputs, x.detach(), model.normal(view, "virtual"), self.iterations)
-        return divergence(logits, outputs(x + self._length(x) * direction))
+        # Half precision would drown the small change; forward derivatives do not go through its casts, either.
+        with torch.autocast(x.device.type, enabled=False):
+            logits, direction = leading(outputs, x.detach(), model.normal(view, "virtual"), self.iterations)
+            return divergence(logits, outputs(x + self._length(x) * direction))
 
     def _length(self, x: Tensor) -> Tensor | float:
         return self.radius * safe_norm(x.detach().flatten(1)).mean() if self.relative else self.radius

@@ -115,6 +115,16 @@ def test_copies_start_at_the_networks_of_their_own_seed(stacked):
     assert all(torch.equal(weights[name], value) for name, value in copies.items())
 
 
+@pytest.mark.parametrize("recipe", [*RUNNING[1:], *TWO_PHASES])
+def test_images_in_half_precision(recipe):
+    network = {"name": "digit_cnn", "padding": 2, "channels": [3, 4], "width": 8, "dropout": 0.2}
+    few = (("phases.*.steps", 3), ("engine.precision", "bf16"), ("encoder", network), ("normalise", "per_domain"))
+    trainer = trainer_of([run_of(recipe, (*SHORT, *few, AUGMENT))])
+    trainer.train()
+    assert not trainer.ledgers[0].failure
+    assert all(value.isfinite().all() for value in weights_of(trainer).values())
+
+
 def test_copies_are_not_trained():
     population: Population = trainer_of([run_of("self_training", SHORT)]).population
     assert not any("teacher" in name for name in population.parameters)
