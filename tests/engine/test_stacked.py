@@ -12,6 +12,8 @@ CNN = (("encoder", {"name": "digit_cnn", "padding": 2, "channels": [3, 4], "widt
 @pytest.mark.parametrize("recipe", DEEP)
 def test_stacked_seeds_train_as_if_alone(recipe, normalise):
     overrides = (*SHORT, *NOISY, *FIFTY, ("normalise", normalise))
+    phases = len(run_of(recipe).method.phases)
+    overrides = (*overrides, ("phases.*.steps", 50 // phases))
     runs = [run_of(recipe, overrides, seed) for seed in (0, 3, 11)]
     together = trainer_of(runs)
     together.train()
