@@ -173,6 +173,7 @@ class SplitData:
         sealed: Labels of the target parts.
         fitted: The input transform.
         checksum: Digest of the raw data.
+        fixed_test: Whether the target test rows are the same for every seed.
     """
 
     tasks: tuple[Task, ...]
@@ -184,6 +185,7 @@ class SplitData:
     sealed: Sealed
     fitted: Fitted
     checksum: str
+    fixed_test: bool = False
 
     def labelled_target(self) -> tuple[LabelledPart, ...]:
         """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""

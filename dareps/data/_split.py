@@ -34,7 +34,8 @@ def build_split(
 ) -> SplitData:
     """Read, cut and transform the rows of a split; see `dareps.data.split.make_split`."""
     source = {domain: _source_pieces(dataset, domain, seed) for domain in sources}
-    target = {domain: _target_pieces(dataset, domain, seed, protocol) for domain in targets}
+    cuts = {domain: _target_pieces(dataset, domain, seed, protocol) for domain in targets}
+    target = {domain: pieces for domain, (pieces, _) in cuts.items()}
     fitted = dataset.fit(
         {domain: DomainRows(*pieces["train"]) for domain, pieces in source.items()},
         {domain: pieces["train"][0] for domain, pieces in target.items()},
@@ -55,6 +56,7 @@ def build_split(
         ),
         fitted=fitted,
         checksum=dataset.checksum((*sources, *targets)),
+        fixed_test=all(fixed for _, fixed in cuts.values()),
     )
 
 
@@ -104,11 +106,12 @@ def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:
     return np.zeros(len(rows.x), dtype=np.int64)
 
 
-def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Pieces:
+def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> tuple[Pieces, bool]:
+    """The parts of a target domain, and whether its test rows are the same for every seed."""
     rows = checked_rows(dataset, domain)
     order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
     if protocol == "paper":
-        return _paper_pieces(rows, order, dataset.limit)
+        return _paper_pieces(rows, order, dataset.limit), True
     held = round(TEST * len(order)) if rows.test_x is None else 0
     test, rest = order[:held], order[held:]
     count = max(1, round(VALIDATION * len(rest)))
@@ -116,11 +119,13 @@ def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol)
     if len(train) == 0 or (rows.test_x is None and held == 0):
         what = "there are too few target rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
-    return {
+    official = _official_test(rows)
+    pieces = {
         "train": _take(rows, np.sort(train)),
         "validation": _take(rows, np.sort(validation)),
-        "test": _official_test(rows) or _take(rows, np.sort(test)),
+        "test": official or _take(rows, np.sort(test)),
     }
+    return pieces, official is not None
 
 
 def _paper_pieces(rows: DomainRows, order: np.ndarray, limit: int | None) -> Pieces:

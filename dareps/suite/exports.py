@@ -12,6 +12,7 @@ from dareps.engine.outcome import Outcome
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name
+from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
 __all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
@@ -24,6 +25,10 @@ LEADERBOARD_COLUMNS: Final = (
     *("dataset", "split", "recipe", "selection", "n", "mean", "low", "high", "difference", "p", "regret"),
     "target_labels",
 )
+ENSEMBLE_COLUMNS: Final = (
+    *("dataset", "split", "recipe", "selection", "n", "mean", "chosen_seed", "chosen", "members", "ensemble"),
+    "target_labels",
+)
 
 Cell = str | int | float | None
 
@@ -31,13 +36,17 @@ Cell = str | int | float | None
 def write_exports(store: Store) -> tuple[Path, Path]:
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
 
+    `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble.
+
     Raises:
         StoreError: The results cannot be read, or the files not written.
     """
     current = store.outcomes(details=False)
     runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
     write_whole(runs, _text(RUNS_COLUMNS, runs_rows(current, store.outcomes(stale=True, details=False))))
-    write_whole(board, _text(LEADERBOARD_COLUMNS, leaderboard_rows(leaderboard(current))))
+    write_whole(board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current), LEADERBOARD_COLUMNS)))
+    ensembles = _cells(seed_board(current, store.folder), ENSEMBLE_COLUMNS)
+    write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, ensembles))
     return runs, board
 
 
@@ -49,9 +58,9 @@ def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[
         yield from _run_rows(outcome, "stale")
 
 
-def leaderboard_rows(entries: Iterable[Entry]) -> Iterator[Sequence[Cell]]:
+def _cells(entries: Iterable[Entry | SeedEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
     """One row per entry."""
-    return (tuple(getattr(entry, name) for name in LEADERBOARD_COLUMNS) for entry in entries)
+    return (tuple(getattr(entry, name) for name in columns) for entry in entries)
 
 
 def _run_rows(outcome: Outcome, status: str) -> Iterator[Sequence[Cell]]:
