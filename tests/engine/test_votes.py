@@ -41,7 +41,7 @@ def test_seeds_with_test_rows_of_their_own_leave_no_votes(tmp_path, seed):
     assert read_votes(tmp_path, outcome.identity.key) is None
 
 
-@pytest.mark.parametrize(("protocol", "fixed"), [("inductive", False), ("paper", True)])
+@pytest.mark.parametrize(("protocol", "fixed"), [("inductive", False), ("paper", True), ("transductive", True)])
 def test_a_split_knows_whether_its_test_rows_depend_on_the_seed(protocol, fixed):
     run = run_of("source_only")
     one, other = (make_split(run.data, run.source, run.target, seed, protocol) for seed in (0, 1))
