@@ -11,7 +11,7 @@ BENCHMARK = Benchmark(
         Goal("chosen", "information_maximisation", 0.975, reading="chosen"),
         Goal("chosen", "information_maximisation", 0.975, reading="ensemble"),
     ),
-    minutes=30,
+    minutes=20,
     published={
         "source only, no augmentation (skada-bench)": 0.838,
         "MCC, no augmentation (skada-bench)": 0.943,

@@ -65,13 +65,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong."""
+    """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong.
+
+    `seeds` is what `ensembles.csv` holds.
+    """
 
     title: str
     opening: tuple[str, ...]
     blocks: tuple[Block, ...]
     reading: tuple[str, ...]
     lists: tuple[Table, ...]
+    seeds: tuple[SeedEntry, ...] = ()
 
 
 def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Page:
@@ -92,6 +96,7 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         blocks=tuple(_block(section, selection, seeds) for section in found),
         reading=reading() if found else (),
         lists=tuple(table for table in lists if table is not None),
+        seeds=tuple(seeds),
     )
 
 

@@ -40,7 +40,7 @@ def write_report(folder: Path, *, title: str = "", notes: Iterable[str] = (), se
     """
     store = Store(folder, create=False)
     page = build_page(store, title, notes, selection)
-    write_exports(store)
+    write_exports(store, page.seeds)
     write_whole(store.folder / "report.md", markdown(page))
     path = store.folder / "report.html"
     write_whole(path, html(page))

@@ -33,10 +33,11 @@ ENSEMBLE_COLUMNS: Final = (
 Cell = str | int | float | None
 
 
-def write_exports(store: Store) -> tuple[Path, Path]:
+def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tuple[Path, Path]:
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
 
-    `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble.
+    `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
+    entries in `seeds` where they are known, for reading every run's predictions takes a while.
 
     Raises:
         StoreError: The results cannot be read, or the files not written.
@@ -45,8 +46,8 @@ def write_exports(store: Store) -> tuple[Path, Path]:
     runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
     write_whole(runs, _text(RUNS_COLUMNS, runs_rows(current, store.outcomes(stale=True, details=False))))
     write_whole(board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current), LEADERBOARD_COLUMNS)))
-    ensembles = _cells(seed_board(current, store.folder), ENSEMBLE_COLUMNS)
-    write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, ensembles))
+    known = seed_board(current, store.folder) if seeds is None else seeds
+    write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, _cells(known, ENSEMBLE_COLUMNS)))
     return runs, board
 
 

@@ -288,5 +288,4 @@ def test_mean_choice_and_ensemble_of_seeds_stand_apart(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_no_table_of_seeds(tmp_path: Path) -> None:
-    _, notes = write(tmp_path, demo(seeds=1))
-    assert "ensemble of seeds" not in notes
+    assert "ensemble of seeds" not in report_text(tmp_path, demo(seeds=1))
