@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks._measure import RESULTS, ROOT, Figure, publish
 
@@ -18,6 +19,9 @@ RULES = (
     *("source_accuracy", "entropy", "last", "oracle"),
 )
 AVERAGE = "average"
+HEADLINE = RULES[0]
+Reading = Literal["mean", "chosen", "ensemble"]
+READINGS: dict[Reading, str] = {"chosen": "seed chosen by the rule", "ensemble": "ensemble of seeds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,21 @@ class Goal:
         selection: The rule.
         bound: The least accuracy aimed at.
         splits: Splits to average over; the leaderboard's own average when empty.
+        reading: `mean` over seeds, the seed `chosen` by the rule, or the `ensemble` of all seeds.
     """
 
     recipe: str
     selection: str
     bound: float
     splits: tuple[str, ...] = ()
+    reading: Reading = "mean"
+
+    @property
+    def label(self) -> str:
+        """What the figure is called."""
+        kind = "" if self.reading == "mean" else f"{READINGS[self.reading]} of "
+        where = f" on {', '.join(self.splits)}" if self.splits else ""
+        return f"{kind}{self.recipe} by {self.selection}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +75,8 @@ def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> None:
     command += ["--seeds", str(options.seeds)] if options.seeds else []
     subprocess.run(command, check=False, cwd=ROOT)
     minutes = (time.monotonic() - clock) / 60 if fresh else None
-    rows = _rows(folder / "leaderboard.csv")
-    figures = [_time(benchmark, minutes), *_goals(benchmark, rows), *_recipes(rows)]
+    rows, seeds = _rows(folder / "leaderboard.csv"), _rows(folder / "ensembles.csv")
+    figures = [_time(benchmark, minutes), *_goals(benchmark, seeds), *_recipes(rows), *_seeds(seeds)]
     figures += [Figure(what, value, group="published") for what, value in benchmark.published.items()]
     publish(benchmark.suite, figures, options.results)
 
@@ -96,11 +109,11 @@ def _goals(benchmark: Benchmark, rows: Sequence[dict[str, str]]) -> list[Figure]
 
 def _goal(goal: Goal, rows: Sequence[dict[str, str]]) -> Figure:
     wanted = goal.splits or (AVERAGE,)
-    found = [float(row["mean"]) for split in wanted for row in _matching(rows, split, goal.recipe, goal.selection)]
+    matching = [row for split in wanted for row in _matching(rows, split, goal.recipe, goal.selection)]
+    found = [float(row[goal.reading]) for row in matching if row[goal.reading]]
     value = sum(found) / len(found) if len(found) == len(wanted) else None
-    where = f" on {', '.join(goal.splits)}" if goal.splits else ""
     note = "" if value is not None else "the suite left no such row"
-    return Figure(f"{goal.recipe} by {goal.selection}{where}", value, group="targets", note=note)
+    return Figure(goal.label, value, group="targets", note=note)
 
 
 def _matching(rows: Sequence[dict[str, str]], split: str, recipe: str, rule: str) -> list[dict[str, str]]:
@@ -115,6 +128,17 @@ def _recipes(rows: Sequence[dict[str, str]]) -> list[Figure]:
         for rule in RULES
         for row in averages
         if row["selection"] == rule
+    ]
+
+
+def _seeds(rows: Sequence[dict[str, str]]) -> list[Figure]:
+    """Averages of chosen seeds and of ensembles under the headline's rule, apart from the means over seeds."""
+    averages = [row for row in rows if (row["split"], row["selection"]) == (AVERAGE, HEADLINE)]
+    return [
+        Figure(row["recipe"], float(row[reading]), group=f"average, {name} ({HEADLINE})")
+        for reading, name in READINGS.items()
+        for row in averages
+        if row[reading]
     ]
 
 

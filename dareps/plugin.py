@@ -40,6 +40,7 @@ _PACKAGES = {
     "encoder": "encoders",
     "optimizer": "transfer",
     "phase": "transfer",
+    "representation": "data.represent",
     "schedule": "schedules",
     "sharing": "sharing",
     "validator": "selection",

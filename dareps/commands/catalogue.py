@@ -114,7 +114,7 @@ def _recipe(name: str, files: list[str]) -> Iterator[str]:
     lines = [line.cells for line in setting_lines(run.method) if line.path != "plugins"]
     engine = [line.cells for line in setting_lines(run.engine, "engine")]
     data = [line.cells for line in setting_lines(run.data, "data")]
-    protocol = (f"protocol = {run.protocol}", "inductive | paper", field_texts(Run)["protocol"])
+    protocol = (f"protocol = {run.protocol}", "inductive | paper | transductive", field_texts(Run)["protocol"])
     yield from columns([*lines, *data, protocol, *engine], indent="  ")
     yield "\nParts"
     for part in dict.fromkeys(type(part) for part in parts(run.method)):

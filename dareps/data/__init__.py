@@ -1,1 +1,1 @@
-"""Datasets, input transforms, augmentations, splits with sealed target labels."""
+"""Datasets, input transforms, representations, augmentations, splits with sealed target labels."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dareps.types import NoiseSource
 
-Protocol = Literal["inductive", "paper"]
+Protocol = Literal["inductive", "paper", "transductive"]
 
 
 class Augmentation(Plugin, family="augmentation"):
@@ -173,6 +173,8 @@ class SplitData:
         sealed: Labels of the target parts.
         fitted: The input transform.
         checksum: Digest of the raw data.
+        fixed_test: Whether the target test rows are the same for every seed.
+        labelled_rows: How many target train rows per domain a labelled stream may read: the first ones; None means all.
     """
 
     tasks: tuple[Task, ...]
@@ -184,10 +186,14 @@ class SplitData:
     sealed: Sealed
     fitted: Fitted
     checksum: str
+    fixed_test: bool = False
+    labelled_rows: tuple[int, ...] | None = None
 
     def labelled_target(self) -> tuple[LabelledPart, ...]:
         """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""
+        counts = self.labelled_rows or [len(part.x) for part in self.target_train]
         return tuple(
-            LabelledPart(part.domain, part.role, part.x, self.sealed.open_for_scorer("train", part.domain))
-            for part in self.target_train
+            LabelledPart(part.domain, part.role, part.x[:count], {name: labels[:count] for name, labels in y.items()})
+            for part, count in zip(self.target_train, counts, strict=True)
+            for y in [self.sealed.open_for_scorer("train", part.domain)]
         )

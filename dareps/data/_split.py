@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,12 +29,26 @@ Pieces = dict[str, Piece]
 Either = TypeVar("Either", Part, LabelledPart)
 
 
+class Cut(NamedTuple):
+    """The parts of a target domain.
+
+    Attributes:
+        labelled: How many train rows a labelled stream may read; they come first.
+        fixed_test: Whether the test rows are the same for every seed.
+    """
+
+    pieces: Pieces
+    labelled: int
+    fixed_test: bool
+
+
 def build_split(
     dataset: Dataset, sources: tuple[str, ...], targets: tuple[str, ...], seed: int, protocol: Protocol
 ) -> SplitData:
     """Read, cut and transform the rows of a split; see `dareps.data.split.make_split`."""
     source = {domain: _source_pieces(dataset, domain, seed) for domain in sources}
-    target = {domain: _target_pieces(dataset, domain, seed, protocol) for domain in targets}
+    cuts = {domain: _target_cut(dataset, domain, seed, protocol) for domain in targets}
+    target = {domain: cut.pieces for domain, cut in cuts.items()}
     fitted = dataset.fit(
         {domain: DomainRows(*pieces["train"]) for domain, pieces in source.items()},
         {domain: pieces["train"][0] for domain, pieces in target.items()},
@@ -55,6 +69,8 @@ def build_split(
         ),
         fitted=fitted,
         checksum=dataset.checksum((*sources, *targets)),
+        fixed_test=all(cut.fixed_test for cut in cuts.values()),
+        labelled_rows=tuple(cut.labelled for cut in cuts.values()),
     )
 
 
@@ -104,11 +120,11 @@ def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:
     return np.zeros(len(rows.x), dtype=np.int64)
 
 
-def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Pieces:
+def _target_cut(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Cut:
     rows = checked_rows(dataset, domain)
     order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
-    if protocol == "paper":
-        return _paper_pieces(rows, order, dataset.limit)
+    if protocol != "inductive":
+        return _published_cut(rows, order, dataset.limit, protocol)
     held = round(TEST * len(order)) if rows.test_x is None else 0
     test, rest = order[:held], order[held:]
     count = max(1, round(VALIDATION * len(rest)))
@@ -116,18 +132,27 @@ def _target_pieces(dataset: Dataset, domain: str, seed: int, protocol: Protocol)
     if len(train) == 0 or (rows.test_x is None and held == 0):
         what = "there are too few target rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
-    return {
+    official = _official_test(rows)
+    pieces = {
         "train": _take(rows, np.sort(train)),
         "validation": _take(rows, np.sort(validation)),
-        "test": _official_test(rows) or _take(rows, np.sort(test)),
+        "test": official or _take(rows, np.sort(test)),
     }
+    return Cut(pieces, len(train), official is not None)
 
 
-def _paper_pieces(rows: DomainRows, order: np.ndarray, limit: int | None) -> Pieces:
+def _published_cut(rows: DomainRows, order: np.ndarray, limit: int | None, protocol: Protocol) -> Cut:
+    """Training and validation see all target train rows, and the official test rows too where it is transductive."""
+    official, own = _official_test(rows), len(order)
+    if protocol == "transductive" and official is not None:
+        x, y = official
+        rows = DomainRows(np.concatenate([rows.x, x]), {task: np.concatenate([rows.y[task], y[task]]) for task in y})
     everything = (rows.x, rows.y)
-    few = limit is not None and limit < len(order)
-    train = _take(rows, np.sort(order[:limit])) if few else everything
-    return {"train": train, "validation": everything, "test": _official_test(rows) or everything}
+    few = limit is not None and limit < len(rows.x)
+    # A limit takes from the official train rows first: labelled target streams read no others.
+    train = _take(rows, np.sort([*order, *range(own, len(rows.x))][:limit])) if few else everything
+    pieces = {"train": train, "validation": everything, "test": official or everything}
+    return Cut(pieces, min(own, len(train[0])), True)
 
 
 def _official_test(rows: DomainRows) -> Piece | None:

@@ -69,14 +69,15 @@ def make_split(
     Source rows are cut 80/20 into train and validation, by class. `inductive` cuts target train rows 80/20 into
     unlabelled train and validation rows and keeps the official test rows, or a keyed 40 % where a domain has none.
     `paper` trains and validates on all target train rows and tests on the official test rows, or on all target rows
-    where a domain has none.
+    where a domain has none. `transductive` trains and validates without labels on all target rows, the test rows of
+    `paper` among them; labelled target streams still read official train rows alone where there are test rows.
 
     Args:
         dataset: The dataset with its settings.
         sources: Names of the source domains.
         targets: Names of the target domains.
         seed: The run's seed.
-        protocol: `inductive` or `paper`.
+        protocol: `inductive`, `paper` or `transductive`.
 
     Raises:
         ConfigError: A domain is unknown or named twice.

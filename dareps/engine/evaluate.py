@@ -78,10 +78,14 @@ class Evaluator:
         return np.concatenate([labels[spaced(len(labels), self.rows)] for labels in parts])
 
     def score(self, method: Method) -> tuple[Metrics, np.ndarray]:
-        """Metrics on the sealed target test rows, and the predicted classes (n,)."""
+        """Metrics on the sealed target test rows, and the logits there (n, c)."""
         with _evaluating(method):
-            predicted = self.outputs(method, self.data.target_test).logits.argmax(axis=1)
-        return metrics_of(self._sealed("test", self.data.target_test), predicted, self.data.tasks[0].size), predicted
+            logits = self.outputs(method, self.data.target_test).logits
+        return metrics_of(self.test_labels(), logits.argmax(axis=1), self.data.tasks[0].size), logits
+
+    def test_labels(self) -> np.ndarray:
+        """Labels of the sealed target test rows (n,), for metrics alone."""
+        return self._sealed("test", self.data.target_test)
 
     def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> Outputs:
         """Features and logits of rows, in order, as float64 arrays."""

@@ -55,7 +55,7 @@ def _bare(parts: Sequence[LabelledPart]) -> list[Part]:
 def target_labels(phases: Sequence[Train], data: SplitData) -> int:
     """How many target labels the phases see: the rows of the labelled target stream, counted once."""
     seen = any(phase.streams.target == "labelled" for phase in phases)
-    return sum(len(part.x) for part in data.target_train) if seen else 0
+    return sum(len(part.x) for part in data.labelled_target()) if seen else 0
 
 
 def part_names(population: Population) -> dict[str, list[str]]:

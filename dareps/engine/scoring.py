@@ -17,6 +17,7 @@ from dareps.engine.outcome import Identity, Outcome, Selected
 from dareps.engine.phases import target_labels
 from dareps.engine.predict import save_model
 from dareps.engine.state import DTYPES
+from dareps.engine.votes import save_votes
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
@@ -42,7 +43,7 @@ class Finished:
 
 
 def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) -> Outcome:
-    """Score the chosen checkpoints, and save the kept one's model below `folder` when asked to."""
+    """Score the chosen checkpoints, keep their votes, and save the kept one's model below `folder` when asked to."""
     run, ledger = own.run, own.ledger
     phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
     labels = target_labels(phases, own.data)
@@ -56,7 +57,11 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         scores[step] = evaluator.score(own.method)
     kept = ledger.best[run.engine.keep].step
     own.method.load_state_dict(ledger.snapshots[kept])
-    saved = save_model(folder, run, own.identity, own.data, own.method, scores[kept][1]) if keep else ""
+    predicted = scores[kept][1].argmax(axis=1)
+    saved = save_model(folder, run, own.identity, own.data, own.method, predicted) if keep else ""
+    if own.data.fixed_test:
+        logits = {step: found for step, (_, found) in scores.items()}
+        save_votes(folder, own.identity.key, evaluator.test_labels(), logits)
     return Outcome(
         own.identity,
         "ok",

@@ -131,7 +131,7 @@ class Run(Settings):
     """Domains with labels."""
     target: Many[str]
     """Domains to adapt to."""
-    protocol: Literal["inductive", "paper"] = "inductive"
+    protocol: Literal["inductive", "paper", "transductive"] = "inductive"
     """Which rows train and which test: `inductive` holds target rows out, `paper` is as published."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Of initialisation, noise, order of rows and split."""

@@ -20,6 +20,7 @@ def facts(run: Outcome) -> dict[str, str]:
         "encoder": _plugin(method.get("encoder")),
         "normalise": str(method.get("normalise") or ""),
         "data": _settings(data) if data else "",
+        "representation": (_plugin(data["representation"]) or "none") if "representation" in data else "",
         "protocol": run.identity.protocol,
         "precision": str(engine.get("precision") or ""),
         "evaluations": str(engine.get("evaluations") or ""),
@@ -57,8 +58,9 @@ def _plugin(value: object) -> str:
 
 
 def _settings(data: Mapping[str, Any]) -> str:
-    """What a dataset was told beyond its name."""
-    told = [f"{name} {_short(value)}" for name, value in data.items() if name != "name" and value not in (None, [], {})]
+    """What a dataset was told beyond its name and representation."""
+    own = {name: value for name, value in data.items() if name not in ("name", "representation")}
+    told = [f"{name} {_short(value)}" for name, value in own.items() if value not in (None, [], {})]
     return ", ".join(told) or "as shipped"
 
 

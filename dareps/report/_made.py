@@ -18,6 +18,7 @@ FAIR = {
     "steps": "steps differ",
     "batch": "batch sizes differ",
     "data": "data settings differ",
+    "representation": "representations differ",
     "protocol": "protocols differ",
     "precision": "precisions differ",
 }
@@ -30,6 +31,7 @@ SHOWN = {
     "encoder": "encoder",
     "normalise": "normalisation",
     "data": "data settings",
+    "representation": "representation of the input",
     "precision": "precision",
     "evaluations": "checkpoints a run chooses from",
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dareps.report._format import interval, percent
 from dareps.report._made import made_table, remarks, stale_told
 from dareps.report._section import HEADLINE, Section, sections
+from dareps.report._seeds import seeds_table
 from dareps.report._tables import (
     Table,
     board_table,
@@ -22,9 +23,10 @@ from dareps.report._tables import (
 from dareps.report._words import overall, reading, summary, verdict
 from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY
 from dareps.suite.exports import Entry
+from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
-FILES = ("leaderboard.csv", "runs.csv")
+FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv")
 """What lies beside the page."""
 FEW_SPLITS = 4
 """Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
@@ -63,13 +65,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong."""
+    """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong.
+
+    `seeds` is what `ensembles.csv` holds.
+    """
 
     title: str
     opening: tuple[str, ...]
     blocks: tuple[Block, ...]
     reading: tuple[str, ...]
     lists: tuple[Table, ...]
+    seeds: tuple[SeedEntry, ...] = ()
 
 
 def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Page:
@@ -80,24 +86,26 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         StoreError: The store cannot be read.
     """
     outcomes, stale = store.outcomes(), store.outcomes(stale=True)
-    found = sections(outcomes, selection, stale)
+    found, seeds = sections(outcomes, selection, stale), seed_board(outcomes, store.folder)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     opening = (*overall(found, failed, stale_told(stale, outcomes), len(store.missing())), *notes)
     lists = (failed_table(outcomes), warnings_table(outcomes), stale_table(stale))
     return Page(
         title=f"{title or store.folder.resolve().name}: dareps report",
         opening=opening,
-        blocks=tuple(_block(section, selection) for section in found),
+        blocks=tuple(_block(section, selection, seeds) for section in found),
         reading=reading() if found else (),
         lists=tuple(table for table in lists if table is not None),
+        seeds=tuple(seeds),
     )
 
 
-def _block(section: Section, asked: str) -> Block:
+def _block(section: Section, asked: str, entries: Sequence[SeedEntry]) -> Block:
     splits = section.splits if len(section.splits) > 1 else []
     each = [board_table(section, split) for split in splits]
     few = len(splits) <= FEW_SPLITS
     heat = [split_table(section)] if splits else []
+    seeds = seeds_table(section, entries)
     return Block(
         name=section.name,
         section=section,
@@ -105,7 +113,7 @@ def _block(section: Section, asked: str) -> Block:
         summary=tuple(summary(section, asked)),
         verdict=verdict(section),
         tiles=tuple(_tiles(section)),
-        tables=(board_table(section), *(each if few else heat)),
+        tables=(board_table(section), *([] if seeds is None else [seeds]), *(each if few else heat)),
         details=(rule_table(section), figures_table(section), *([] if few else each)),
         made=made_table(section),
     )

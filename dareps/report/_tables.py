@@ -56,7 +56,7 @@ def board_table(section: Section, split: str = AVERAGE) -> Table:
     """
     title = "Average over splits" if split == AVERAGE else split
     title = section.splits[0] if split == AVERAGE and len(section.splits) == 1 else title
-    groups = _grouped(section, split, lambda entry: _board_row(section, entry, split))
+    groups = grouped(section, split, lambda entry: _board_row(section, entry, split))
     failed = tuple(_failed_row(name, section.failures(name, split)) for name in section.failing(split))
     return _without_empty(Table(title, COLUMNS, (*groups, failed) if failed else groups, kind="board"))
 
@@ -68,14 +68,14 @@ def split_table(section: Section) -> Table:
 
     def row(entry: Entry) -> Row:
         cells = [_heat_cell(section.entry(entry.recipe, split), largest) for split in section.splits]
-        return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), _role(entry))
+        return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), role_of(entry))
 
     note = (
         f"Mean accuracy % over seeds. Shade: paired difference to {SOURCE_ONLY}, blue above it and orange below; "
         f"full at {percent(largest)} points either way."
     )
     columns = ("recipe", *section.splits, "average")
-    return Table("Accuracy per split", columns, _grouped(section, AVERAGE, row), note, "heat")
+    return Table("Accuracy per split", columns, grouped(section, AVERAGE, row), note, "heat")
 
 
 def rule_table(section: Section) -> Table:
@@ -84,11 +84,11 @@ def rule_table(section: Section) -> Table:
     def row(entry: Entry) -> Row:
         found = [section.entry(entry.recipe, rule=rule) for rule in section.rules]
         cells = [Cell(NONE if own is None else percent(own.mean), _regret_title(own)) for own in found]
-        return Row((Cell(entry.recipe), *cells), _role(entry))
+        return Row((Cell(entry.recipe), *cells), role_of(entry))
 
     names = [f"{rule} (sees target labels)" if rule == ORACLE else rule for rule in section.rules]
     note = "Average accuracy % over splits and seeds at the checkpoint that each rule selects."
-    return Table("What the selection rule is worth", ("recipe", *names), _grouped(section, AVERAGE, row), note)
+    return Table("What the selection rule is worth", ("recipe", *names), grouped(section, AVERAGE, row), note)
 
 
 def figures_table(section: Section) -> Table:
@@ -104,10 +104,10 @@ def figures_table(section: Section) -> Table:
             f"{_mean(float(own.step) for own in rows) or 0:.0f}",
             f"{_mean(run.seconds for run in runs) or 0:.1f}",
         ]
-        return Row((Cell(entry.recipe), *map(Cell, figures)), _role(entry))
+        return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(entry))
 
     columns = ("recipe", "balanced accuracy %", "macro-F1 %", "source accuracy %", "step selected", "seconds a run")
-    return Table("Further figures", columns, _grouped(section, AVERAGE, row), "Means over all runs.")
+    return Table("Further figures", columns, grouped(section, AVERAGE, row), "Means over all runs.")
 
 
 def failed_table(outcomes: Iterable[Outcome]) -> Table | None:
@@ -140,7 +140,7 @@ def _names(run: Outcome, text: str) -> tuple[Cell, ...]:
     return (Cell(dataset_name(own)), Cell(split_name(own)), Cell(own.recipe), Cell(str(own.seed)), Cell(text))
 
 
-def _grouped(section: Section, split: str, row: Callable[[Entry], Row]) -> tuple[tuple[Row, ...], ...]:
+def grouped(section: Section, split: str, row: Callable[[Entry], Row]) -> tuple[tuple[Row, ...], ...]:
     """What was chosen among all, then the upper bound, the methods by accuracy, and the lower bound."""
     board = section.board(split)
     apart = (CHOSEN, TARGET_ONLY, SOURCE_ONLY)
@@ -162,7 +162,7 @@ def _board_row(section: Section, entry: Entry, split: str) -> Row:
         Cell(str(entry.n)),
         Cell(", ".join(_remarks(section, entry, split))),
     )
-    return Row(cells, _role(entry))
+    return Row(cells, role_of(entry))
 
 
 def _failed_row(recipe: str, failed: int) -> Row:
@@ -195,7 +195,8 @@ def _remarks(section: Section, entry: Entry, split: str) -> list[str]:
     return [*told, f"\u2716 {failed} failed"] if failed else told
 
 
-def _role(entry: Entry) -> str:
+def role_of(entry: Entry) -> str:
+    """How a recipe's row is set off: `bound`, `chosen`, `best` or not at all."""
     if entry.recipe in (SOURCE_ONLY, TARGET_ONLY):
         return "bound"
     return "chosen" if entry.recipe == CHOSEN else "best" if entry.oracle_recipe else ""

@@ -86,6 +86,7 @@ def _protocol(section: Section) -> str:
     meaning = {
         "inductive": "training sees unlabelled target train rows; figures are accuracy on sealed target test rows",
         "paper": "as published, which may include the test rows among the unlabelled ones",
+        "transductive": "the very target rows whose labels are scored are among the unlabelled rows of training",
     }
     named = [f"`{name}` ({meaning[name]})" if name in meaning else f"`{name}`" for name in section.protocols]
     return f"Protocol {listed(named)}."

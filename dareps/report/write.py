@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def write_report(folder: Path, *, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Path:
-    """Write `runs.csv`, `leaderboard.csv`, `report.md` and `report.html` from the folder's store.
+    """Write `runs.csv`, `leaderboard.csv`, `ensembles.csv`, `report.md` and `report.html` from the folder's store.
 
     Args:
         folder: An output folder with `results.sqlite`.
@@ -40,7 +40,7 @@ def write_report(folder: Path, *, title: str = "", notes: Iterable[str] = (), se
     """
     store = Store(folder, create=False)
     page = build_page(store, title, notes, selection)
-    write_exports(store)
+    write_exports(store, page.seeds)
     write_whole(store.folder / "report.md", markdown(page))
     path = store.folder / "report.html"
     write_whole(path, html(page))

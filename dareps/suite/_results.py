@@ -30,6 +30,8 @@ class Result:
         score: The rule's score at the checkpoint that it chose.
         value: Target test accuracy there.
         regret: Accuracy at the oracle's checkpoint of the same run minus `value`; None without an oracle.
+        run: The run's key.
+        step: The checkpoint's step.
     """
 
     dataset: str
@@ -41,6 +43,8 @@ class Result:
     value: float
     regret: float | None
     target_labels: int
+    run: str
+    step: int
 
     @property
     def place(self) -> Place:
@@ -84,6 +88,8 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
                 value=row.target_metric,
                 regret=None if best is None else round(best - row.target_metric, 12),
                 target_labels=outcome.target_labels,
+                run=run.key,
+                step=row.step,
             )
             for row in outcome.selected
             if outcome.status == "ok" and math.isfinite(row.target_metric)

@@ -12,15 +12,16 @@ from pydantic_core import PydanticCustomError
 
 from dareps.data._base import Dataset
 from dareps.errors import ConfigError
-from dareps.plugin import Many, Settings, config_error, find
+from dareps.plugin import Many, Settings, config_error, find, suggestion
 from dareps.plugin import plugins as plugins_of
-from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe
+from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import read
 from dareps.transfer import Phase
 
 EVERY_PAIR = "*:*"
+EVERY = "all"
 
 
 class Entry(Settings):
@@ -45,7 +46,9 @@ class Suite(Settings):
     splits: Many[str]
     """`DATA/SOURCE:TARGET`; `DATA/*:*` means all ordered pairs of domains."""
     recipes: Many[str | Entry]
-    """Names or files of recipes, or mappings of `name`, `recipe` and `set`."""
+    """Names or files of recipes, or mappings of `name`, `recipe` and `set`; `all` means every shipped recipe."""
+    without: Many[str] = ()
+    """Shipped recipes that `all` leaves out, because they do not fit the data."""
     seeds: int = Field(3, ge=1)
     """Seeds 0 to N-1."""
     budget: float = Field(60.0, gt=0)
@@ -67,10 +70,24 @@ class Suite(Settings):
                 raise PydanticCustomError("empty", "{key}: nothing is listed. {fix}", context)
         return self
 
+    @model_validator(mode="after")
+    def _left_out(self) -> Self:
+        known = shipped("recipes")
+        for name in self.without:
+            if name not in known or EVERY not in self.recipes:
+                fix = suggestion(name, known) if name not in known else f"List `{EVERY}` among the recipes."
+                context = {"key": "without", "recipe": name, "fix": fix}
+                raise PydanticCustomError(
+                    "left_out", "{key}: `all` has no recipe {recipe} to leave out. {fix}", context
+                )
+        return self
+
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The recipes as entries."""
-        return tuple(Entry(name=item) if isinstance(item, str) else item for item in self.recipes)
+        """The recipes as entries, by name; of two of one name the one listed wins over that of `all`."""
+        every = [name for name in shipped("recipes") if EVERY in self.recipes and name not in self.without]
+        listed = [Entry(name=item) if isinstance(item, str) else item for item in self.recipes if item != EVERY]
+        return tuple({entry.name: entry for entry in [*(Entry(name=name) for name in every), *listed]}.values())
 
 
 def read_suite(name: str, full: bool = False) -> tuple[str, Suite]:

@@ -12,6 +12,7 @@ from dareps.engine.outcome import Outcome
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name
+from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
 __all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
@@ -24,12 +25,19 @@ LEADERBOARD_COLUMNS: Final = (
     *("dataset", "split", "recipe", "selection", "n", "mean", "low", "high", "difference", "p", "regret"),
     "target_labels",
 )
+ENSEMBLE_COLUMNS: Final = (
+    *("dataset", "split", "recipe", "selection", "n", "mean", "chosen_seed", "chosen", "members", "ensemble"),
+    "target_labels",
+)
 
 Cell = str | int | float | None
 
 
-def write_exports(store: Store) -> tuple[Path, Path]:
+def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tuple[Path, Path]:
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
+
+    `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
+    entries in `seeds` where they are known, for reading every run's predictions takes a while.
 
     Raises:
         StoreError: The results cannot be read, or the files not written.
@@ -37,7 +45,9 @@ def write_exports(store: Store) -> tuple[Path, Path]:
     current = store.outcomes(details=False)
     runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
     write_whole(runs, _text(RUNS_COLUMNS, runs_rows(current, store.outcomes(stale=True, details=False))))
-    write_whole(board, _text(LEADERBOARD_COLUMNS, leaderboard_rows(leaderboard(current))))
+    write_whole(board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current), LEADERBOARD_COLUMNS)))
+    known = seed_board(current, store.folder) if seeds is None else seeds
+    write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, _cells(known, ENSEMBLE_COLUMNS)))
     return runs, board
 
 
@@ -49,9 +59,9 @@ def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[
         yield from _run_rows(outcome, "stale")
 
 
-def leaderboard_rows(entries: Iterable[Entry]) -> Iterator[Sequence[Cell]]:
+def _cells(entries: Iterable[Entry | SeedEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
     """One row per entry."""
-    return (tuple(getattr(entry, name) for name in LEADERBOARD_COLUMNS) for entry in entries)
+    return (tuple(getattr(entry, name) for name in columns) for entry in entries)
 
 
 def _run_rows(outcome: Outcome, status: str) -> Iterator[Sequence[Cell]]:

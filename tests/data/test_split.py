@@ -17,6 +17,9 @@ from ._drawn import Drawn, drawn, numbered
 LABELS = st.lists(st.integers(0, 2), min_size=8, max_size=60)
 
 
+PROTOCOLS = st.sampled_from(["inductive", "paper", "transductive"])
+
+
 def ids(parts: tuple[Part, ...] | tuple[LabelledPart, ...], number: int = 0) -> list[int]:
     return [int(row) for row in parts[number].x[:, 0]]
 
@@ -92,6 +95,30 @@ def test_the_paper_protocol_is_transductive(source: list[int], target: list[int]
     assert tested == (train if not test else list(range(1000 + len(target), 1000 + len(target) + test)))
 
 
+@given(source=LABELS, target=LABELS, seed=st.integers(0, 2**31), test=st.integers(0, 5))
+def test_the_transductive_protocol_trains_on_the_rows_that_it_scores(
+    source: list[int], target: list[int], seed: int, test: int
+) -> None:
+    split = two(source, target, test)()
+    data, paper = (make_split(split, ("a",), ("b",), seed, protocol) for protocol in ("transductive", "paper"))
+    first, _, train, validation, tested = all_ids(data)
+    assert train == validation == list(range(1000, 1000 + len(target) + test))
+    assert set(tested) <= set(train)
+    assert (first, tested) == (all_ids(paper)[0], all_ids(paper)[4])
+    # Labels of official test rows are for scoring alone, even where a recipe may read target labels.
+    (known,) = data.labelled_target()
+    assert ids((known,)) == list(range(1000, 1000 + len(target)))
+    assert known.y["kind"].tolist() == target
+
+
+@given(target=LABELS, test=st.integers(1, 9), limit=st.integers(1, 30))
+def test_a_limit_takes_test_rows_last(target: list[int], test: int, limit: int) -> None:
+    kind = two([0, 1] * 5, target, test)
+    data = make_split(kind(limit=limit), ("a",), ("b",), 0, "transductive")
+    assert len(data.target_train[0].x) == min(limit, len(target) + test)
+    assert len(data.labelled_target()[0].x) == min(limit, len(target))
+
+
 @given(source=LABELS, target=LABELS, seed=st.integers(0, 2**31))
 def test_labels_follow_their_rows(source: list[int], target: list[int], seed: int) -> None:
     data = make_split(two(source, target)(), ("a",), ("b",), seed)
@@ -107,7 +134,7 @@ def test_labels_follow_their_rows(source: list[int], target: list[int], seed: in
     assert data.labelled_target()[0].y["kind"].tolist() == [target[i - 1000] for i in ids(data.target_train)]
 
 
-@given(source=LABELS, target=LABELS, garbage=st.data(), protocol=st.sampled_from(["inductive", "paper"]))
+@given(source=LABELS, target=LABELS, garbage=st.data(), protocol=PROTOCOLS)
 def test_no_cut_depends_on_target_labels(
     source: list[int], target: list[int], garbage: st.DataObject, protocol: Protocol
 ) -> None:
@@ -141,7 +168,7 @@ def test_rows_depend_on_seed_dataset_and_domain_alone() -> None:
     assert ids(pair.target_train) != ids(make_split(split, ("a",), ("b",), 1).target_train)
 
 
-@given(source=LABELS, target=LABELS, limit=st.integers(1, 30), protocol=st.sampled_from(["inductive", "paper"]))
+@given(source=LABELS, target=LABELS, limit=st.integers(1, 30), protocol=PROTOCOLS)
 def test_a_limit_takes_some_of_the_same_train_rows(
     source: list[int], target: list[int], limit: int, protocol: Protocol
 ) -> None:

@@ -45,6 +45,14 @@ def test_mixed_budgets_are_told(tmp_path: Path) -> None:
     assert console_notes(tmp_path) == [f"toy: {told}"]
 
 
+def test_recipes_on_other_representations_are_told_apart(tmp_path: Path) -> None:
+    msda = {"name": "msda", "layers": 3, "output": "all"}
+    runs = [run("source_only", config=config(20, representation=None))]
+    runs.append(run("mcc_msda", config=config(20, representation=msda)))
+    told = "Not a fair comparison: representations differ: msda, layers 3 (mcc_msda), none (source_only)."
+    assert told in report_text(tmp_path, runs)
+
+
 def test_equal_budgets_and_recipes_without_steps_are_fair(tmp_path: Path) -> None:
     plain = {**config(1), "method": {"phases": [{"name": "linear_svm", "folds": 5}]}}
     runs = [run("source_only", config=config(20)), run("mcc", config=config(20)), run("linear_svm", config=plain)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rich.console import Console
 
+from dareps.engine.votes import save_votes
 from dareps.errors import ConfigError, StoreError
 from dareps.report import console_leaderboard, write_report
 from dareps.report._clouds import LABEL_DISTANCE, _apart
@@ -268,3 +269,23 @@ def test_class_labels_do_not_overlap(places: np.ndarray) -> None:
     moved = _apart(places, extent) / extent
     apart = np.linalg.norm(moved[:, None] - moved[None], axis=2) + np.eye(len(places))
     assert apart.min() > 0.8 * LABEL_DISTANCE
+
+
+def test_mean_choice_and_ensemble_of_seeds_stand_apart(tmp_path: Path) -> None:
+    rule, labels = "information_maximisation", np.array([0, 1, 1, 0])
+    for seed, (value, score) in enumerate([(0.5, 0.1), (0.75, 0.9), (0.25, 0.2)]):
+        run = outcome("dann", seed=seed, values={rule: value}, scores={rule: score})
+        logits = 3.0 * np.eye(2)[labels]
+        logits[seed] = logits[seed][::-1]
+        save_votes(tmp_path, run.identity.key, labels, {10: logits})
+        Store(tmp_path).save(run)
+    write_report(tmp_path)
+    notes = (tmp_path / "report.md").read_text()
+    assert "| recipe | mean of seeds | seed chosen by the rule | ensemble of seeds | members | n |" in notes
+    assert "| dann | 50.0 | 75.0 | 100.0 | 3 | 3 |" in notes
+    (board,) = re.findall(r"^\| dann \|.*\[.*$", notes, re.MULTILINE)
+    assert "100.0 |" not in board.replace("[0.0, 100.0]", "")
+
+
+def test_one_seed_has_no_table_of_seeds(tmp_path: Path) -> None:
+    assert "ensemble of seeds" not in report_text(tmp_path, demo(seeds=1))

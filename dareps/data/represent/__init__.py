@@ -1,0 +1,1 @@
+"""Representations: maps of input rows learned from unlabelled rows of both domains, one file each."""
