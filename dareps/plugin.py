@@ -27,6 +27,7 @@ Many = Annotated[tuple[Item, ...], Strict(False)]
 """A YAML list, kept as a tuple so that settings stay hashable."""
 
 ENTRY_POINTS = "dareps.plugins"
+_SMALLEST = 1e-18
 _registry: dict[str, dict[str, type[Plugin]]] = {}
 _roots: dict[str, type[Plugin]] = {}
 _discovered: set[str] = set()
@@ -96,6 +97,20 @@ class Plugin(Settings):
             cls.bind,
             serialization=core_schema.plain_serializer_function_ser_schema(lambda part: part.dump()),
         )
+
+    @model_validator(mode="after")
+    def _within_single_precision(self) -> Self:
+        """Refuse numbers that single precision, or the square of them, turns into 0 or infinity."""
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            if isinstance(value, float) and value and not _SMALLEST <= abs(value) <= 1 / _SMALLEST:
+                context = {
+                    "key": key,
+                    "value": value,
+                    "fix": f"Choose one between {_SMALLEST} and {1 / _SMALLEST:.0e}.",
+                }
+                raise PydanticCustomError("range", "{key}: a number out of range, {value}. {fix}", context)
+        return self
 
     @classmethod
     def bind(cls, value: object) -> Self:

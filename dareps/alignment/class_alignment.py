@@ -60,8 +60,9 @@ class ClassAlignment(LabelledPair):
 
     def _classes(self, logits: Tensor) -> Tensor:
         """Pseudo-labels as 0 and 1, (m, c); rows of too little confidence have no class."""
-        sure = logits.detach().softmax(1).amax(1) >= self.confidence
-        return self._one_hot(logits.detach().argmax(1), logits) * sure.unsqueeze(1)
+        top = logits.detach().softmax(1).amax(1, keepdim=True)
+        # NaN has a largest class, too; the difference is 0 or NaN.
+        return self._one_hot(logits.detach().argmax(1), logits) * (top >= self.confidence) + (top - top)
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
