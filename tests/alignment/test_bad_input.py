@@ -218,7 +218,8 @@ def test_rows_without_and_with_a_gradient_and_of_inference_mode(loss):
     with torch.inference_mode():
         frozen = good()
         assert values(loss, frozen, loss.build(TWO_DOMAINS).double()).isfinite().all()
-    if any(True for _ in module.parameters()):
+    # Where the weights meet the rows themselves and not a copy, torch cannot make a graph of them.
+    if loss.name in ("classifier_discrepancy", "wasserstein_critic"):
         with pytest.raises(ContractError, match="inference mode"):
             values(loss, frozen, module)
     else:
