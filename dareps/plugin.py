@@ -15,9 +15,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dareps.errors import ConfigError, ContractError
@@ -100,10 +101,10 @@ class Plugin(Settings):
 
     @model_validator(mode="after")
     def _within_single_precision(self) -> Self:
-        """Refuse numbers that single precision, or the square of them, turns into 0 or infinity."""
-        for key in type(self).model_fields:
+        """Refuse numbers that single precision makes infinite, and 0 where they have to be above it, squares included."""
+        for key, field in type(self).model_fields.items():
             value = getattr(self, key)
-            if isinstance(value, float) and value and not _SMALLEST <= abs(value) <= 1 / _SMALLEST:
+            if isinstance(value, float) and not (_SMALLEST if _divides(field) else 0) <= abs(value) <= 1 / _SMALLEST:
                 context = {
                     "key": key,
                     "value": value,
@@ -229,6 +230,13 @@ def config_error(error: ValidationError, where: str) -> ConfigError:
     if key is not None:  # The path names the key, and the value is all that was written around it.
         return ConfigError(path, message.removeprefix(f"{key}: "), fix=fix)
     return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
+
+
+def _divides(field: FieldInfo) -> bool:
+    """Whether a field wants a number above 0."""
+    inner = [item for choice in (field.annotation, *get_args(field.annotation)) for item in get_args(choice)]
+    bounds = [*field.metadata, *(bound for item in inner for bound in getattr(item, "metadata", ()))]
+    return any(getattr(bound, "gt", None) == 0 for bound in bounds)
 
 
 def _load_entry(entry: EntryPoint) -> None:

@@ -14,7 +14,7 @@ from dareps.schedules import Schedule
 from dareps.transfer._optimizer import Optimizer
 
 ANY_SIGN = {("cmd", "low"), ("cmd", "high")}
-NEVER = (float("nan"), float("inf"), float("-inf"), 1e40, 1e-40, -1e-40, "1", None, [1.0], {})
+NEVER = (float("nan"), float("inf"), float("-inf"), 1e40, "1", None, [1.0], {})
 
 
 def numbers(annotation):
