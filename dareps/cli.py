@@ -132,6 +132,45 @@ def bench(
 
 
 @app.command()
+def tune(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
+    rule: Annotated[str, typer.Option(metavar="RULE", help="The label-free rule that judges.")],
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of each recipe, its own settings first.")] = 20,
+    sampler: Annotated[
+        str, typer.Option(metavar="S", help="random, or tpe, which learns from earlier draws.")
+    ] = "random",
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
+    ] = None,
+    out: Out = Path("runs"),
+    recipes: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Tune these alone: the suite's, other recipes or YAML files.")
+    ] = None,
+    splits: Annotated[str | None, typer.Option(metavar="S,T", help="Tune on these instead of the suite's.")] = None,
+    device: Device = "auto",
+    timeout: Annotated[float | None, typer.Option(min=0.0, metavar="MINUTES", help="Stop after so long.")] = None,
+    plugin: Files = None,
+) -> None:
+    """Tune every recipe of a suite by the same number of seeded draws, without target labels."""
+    from dareps.commands.bench import Wanted
+    from dareps.commands.catalogue import load_files
+    from dareps.commands.tune import tune as command
+    from dareps.recipe.overrides import parse_override
+    from dareps.suite.expand import read_suite
+
+    files = tuple(load_files(plugin or ()))
+    title, settings = read_suite(suite)
+    changes = tuple(parse_override(text) for text in overrides or ())
+    names = _names("--recipes", recipes), _names("--splits", splits)
+    wanted = Wanted(f"{title}-tuned", settings, out, seeds, *names, changes, files, workers, device)
+    raise typer.Exit(command(wanted, trials, rule, sampler, timeout))
+
+
+@app.command()
 def report(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder that train or bench wrote, such as runs/quick.")

@@ -13,6 +13,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
@@ -46,6 +47,34 @@ _PACKAGES = {
     "sharing": "sharing",
     "validator": "selection",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """The range that `dareps tune` draws a number from, beside its type: `Annotated[float, Tune(0.1, 1.0)]`.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Draw its logarithm evenly.
+        relative: `low` and `high` are factors on the value that a recipe gives; one of 0 stays 0.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a range that nothing can be drawn from."""
+        if not self.low < self.high or not (self.low > 0 or not (self.log or self.relative)):
+            found, fix = (self.low, self.high), "Give low < high, both above 0 where log or relative is set."
+            raise ContractError("Tune", "nothing can be drawn from this range", found, fix)
+
+    def __str__(self) -> str:
+        """`tuned 0.1 to 10, log`; factors with a cross."""
+        unit = "x" if self.relative else ""
+        return f"tuned {self.low:g}{unit} to {self.high:g}{unit}{', log' if self.log else ''}"
 
 
 class Settings(BaseModel):
@@ -101,7 +130,7 @@ class Plugin(Settings):
 
     @model_validator(mode="after")
     def _within_single_precision(self) -> Self:
-        """Refuse numbers that single precision makes infinite, and 0 where they have to be above it, squares included."""
+        """Refuse numbers that single precision makes infinite, or 0 where they have to be above it, squares too."""
         for key, field in type(self).model_fields.items():
             value = getattr(self, key)
             if isinstance(value, float) and not (_SMALLEST if _divides(field) else 0) <= abs(value) <= 1 / _SMALLEST:
