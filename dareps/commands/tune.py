@@ -33,9 +33,9 @@ def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | 
 
     clock = time.monotonic()
     one_thread()
-    load_optuna()
     entries = {entry.name: entry for entry in entries_of(wanted.suite, wanted.recipes)}
     search = _search(wanted, entries, trials, rule, _sampler(sampler))
+    load_optuna()
     until = math.inf if minutes is None else clock + 60 * minutes
     store = Store(wanted.out / wanted.title)
     with store.exclusive():

@@ -71,9 +71,9 @@ def draw(
     Raises:
         ConfigError: optuna is not installed.
     """
-    optuna = load_optuna()
     if number == 0 or not found:
         return {own.path: own.value for own in found}
+    optuna = load_optuna()
     distributions = {own.path: _distribution(optuna, own) for own in found}
     seeded = getattr(optuna.samplers, SAMPLERS[sampler])(seed=key_of("tune", recipe, number) % 2**32)
     study = optuna.create_study(sampler=seeded)
