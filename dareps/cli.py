@@ -44,6 +44,13 @@ Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with parts of your own.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
+Named = Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")]
+Recipes = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Run these alone: the suite's, other recipes or YAML files.")
+]
+Splits = Annotated[str | None, typer.Option(metavar="S,T", help="Run these instead of the suite's.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -99,19 +106,13 @@ def train(
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
+    suite: Named,
     overrides: Overrides = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
-    ] = None,
+    seeds: Seeds = None,
+    workers: Workers = None,
     out: Out = Path("runs"),
-    recipes: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Run these alone: the suite's, other recipes or YAML files.")
-    ] = None,
-    splits: Annotated[str | None, typer.Option(metavar="S,T", help="Run these instead of the suite's.")] = None,
+    recipes: Recipes = None,
+    splits: Splits = None,
     device: Device = "auto",
     full: Annotated[bool, typer.Option("--full", help="The paper-sized variant.")] = False,
     plugin: Files = None,
@@ -133,26 +134,20 @@ def bench(
 
 @app.command()
 def tune(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
+    suite: Named,
     rule: Annotated[str, typer.Option(metavar="RULE", help="The label-free rule that judges.")],
     overrides: Overrides = None,
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of each recipe, its own settings first.")] = 20,
     sampler: Annotated[
         str, typer.Option(metavar="S", help="random, or tpe, which learns from earlier draws.")
     ] = "random",
-    seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
-    ] = None,
-    out: Out = Path("runs"),
-    recipes: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Tune these alone: the suite's, other recipes or YAML files.")
-    ] = None,
-    splits: Annotated[str | None, typer.Option(metavar="S,T", help="Tune on these instead of the suite's.")] = None,
-    device: Device = "auto",
+    seeds: Seeds = None,
+    workers: Workers = None,
     timeout: Annotated[float | None, typer.Option(min=0.0, metavar="MINUTES", help="Stop after so long.")] = None,
+    out: Out = Path("runs"),
+    recipes: Recipes = None,
+    splits: Splits = None,
+    device: Device = "auto",
     plugin: Files = None,
 ) -> None:
     """Tune every recipe of a suite by the same number of seeded draws, without target labels."""

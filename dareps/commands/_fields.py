@@ -117,7 +117,8 @@ def _bounds(metadata: Any) -> str:
     found = [
         f"{sign} {getattr(item, name)}" for item in metadata for name, sign in _SIGNS.items() if hasattr(item, name)
     ]
-    return ", ".join([*found, *(f"({item})" for item in metadata if isinstance(item, Tune))])
+    tuned = [f"({item})" for item in metadata if isinstance(item, Tune)]
+    return " ".join([", ".join(found), *tuned]).strip()
 
 
 def _own_texts(settings: type[Settings]) -> dict[str, str]:

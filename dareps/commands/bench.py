@@ -81,6 +81,11 @@ def bench(wanted: Wanted) -> int:
         finally:
             for text in tracker.close():
                 warn(text)
+    return ended(clock, stopped, failures)
+
+
+def ended(clock: float, stopped: bool, failures: Sequence[str]) -> int:
+    """Say how it ended since the `clock` was read; returns the exit code."""
     say(f"{duration(time.monotonic() - clock)} in all")
     for text in failures:
         note(f"failed: {text}")

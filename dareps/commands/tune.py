@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from dareps.commands._device import uses_cuda
-from dareps.commands._output import duration, note, say, warn
+from dareps.commands._output import note, say, warn
 from dareps.commands._tuned import tuned_table, write_tuned
-from dareps.commands.bench import Wanted, carried_out
-from dareps.commands.train import STOPPED, one_thread
+from dareps.commands.bench import Wanted, carried_out, ended
+from dareps.commands.train import one_thread
 from dareps.errors import ConfigError
 from dareps.plugin import suggestion
 from dareps.recipe.bind import bind_run
@@ -46,13 +46,7 @@ def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | 
         finally:
             for text in tracker.close():
                 warn(text)
-    say(f"{duration(time.monotonic() - clock)} in all")
-    for text in failures:
-        note(f"failed: {text}")
-    if stopped:
-        note("Stopped. The same command continues where it left off.")
-        return STOPPED
-    return 1 if failures else 0
+    return ended(clock, stopped, failures)
 
 
 def finished(store: Store) -> Mapping[str, Outcome]:
