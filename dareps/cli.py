@@ -44,6 +44,13 @@ Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with parts of your own.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
+Named = Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")]
+Recipes = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Run these alone: the suite's, other recipes or YAML files.")
+]
+Splits = Annotated[str | None, typer.Option(metavar="S,T", help="Run these instead of the suite's.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -99,19 +106,13 @@ def train(
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a YAML file.")],
+    suite: Named,
     overrides: Overrides = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1.  [default: the suite's]")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores; 1 on CUDA]")
-    ] = None,
+    seeds: Seeds = None,
+    workers: Workers = None,
     out: Out = Path("runs"),
-    recipes: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Run these alone: the suite's, other recipes or YAML files.")
-    ] = None,
-    splits: Annotated[str | None, typer.Option(metavar="S,T", help="Run these instead of the suite's.")] = None,
+    recipes: Recipes = None,
+    splits: Splits = None,
     device: Device = "auto",
     full: Annotated[bool, typer.Option("--full", help="The paper-sized variant.")] = False,
     plugin: Files = None,
@@ -129,6 +130,39 @@ def bench(
     names = _names("--recipes", recipes), _names("--splits", splits)
     wanted = Wanted(title, settings, out, seeds, *names, changes, files, workers, device)
     raise typer.Exit(command(wanted))
+
+
+@app.command()
+def tune(
+    suite: Named,
+    rule: Annotated[str, typer.Option(metavar="RULE", help="The label-free rule that judges.")],
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of each recipe, its own settings first.")] = 20,
+    sampler: Annotated[
+        str, typer.Option(metavar="S", help="random, or tpe, which learns from earlier draws.")
+    ] = "random",
+    seeds: Seeds = None,
+    workers: Workers = None,
+    timeout: Annotated[float | None, typer.Option(min=0.0, metavar="MINUTES", help="Stop after so long.")] = None,
+    out: Out = Path("runs"),
+    recipes: Recipes = None,
+    splits: Splits = None,
+    device: Device = "auto",
+    plugin: Files = None,
+) -> None:
+    """Tune every recipe of a suite by the same number of seeded draws, without target labels."""
+    from dareps.commands.bench import Wanted
+    from dareps.commands.catalogue import load_files
+    from dareps.commands.tune import tune as command
+    from dareps.recipe.overrides import parse_override
+    from dareps.suite.expand import read_suite
+
+    files = tuple(load_files(plugin or ()))
+    title, settings = read_suite(suite)
+    changes = tuple(parse_override(text) for text in overrides or ())
+    names = _names("--recipes", recipes), _names("--splits", splits)
+    wanted = Wanted(f"{title}-tuned", settings, out, seeds, *names, changes, files, workers, device)
+    raise typer.Exit(command(wanted, trials, rule, sampler, timeout))
 
 
 @app.command()

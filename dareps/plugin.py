@@ -13,11 +13,13 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dareps.errors import ConfigError, ContractError
@@ -27,6 +29,7 @@ Many = Annotated[tuple[Item, ...], Strict(False)]
 """A YAML list, kept as a tuple so that settings stay hashable."""
 
 ENTRY_POINTS = "dareps.plugins"
+_SMALLEST = 1e-18
 _registry: dict[str, dict[str, type[Plugin]]] = {}
 _roots: dict[str, type[Plugin]] = {}
 _discovered: set[str] = set()
@@ -45,6 +48,34 @@ _PACKAGES = {
     "sharing": "sharing",
     "validator": "selection",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """The range that `dareps tune` draws a number from, beside its type: `Annotated[float, Tune(0.1, 1.0)]`.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Draw its logarithm evenly.
+        relative: `low` and `high` are factors on the value that a recipe gives; one of 0 stays 0.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a range that nothing can be drawn from."""
+        if not self.low < self.high or not (self.low > 0 or not (self.log or self.relative)):
+            found, fix = (self.low, self.high), "Give low < high, both above 0 where log or relative is set."
+            raise ContractError("Tune", "nothing can be drawn from this range", found, fix)
+
+    def __str__(self) -> str:
+        """`tuned 0.1 to 10, log`; factors with a cross."""
+        unit = "x" if self.relative else ""
+        return f"tuned {self.low:g}{unit} to {self.high:g}{unit}{', log' if self.log else ''}"
 
 
 class Settings(BaseModel):
@@ -97,6 +128,20 @@ class Plugin(Settings):
             cls.bind,
             serialization=core_schema.plain_serializer_function_ser_schema(lambda part: part.dump()),
         )
+
+    @model_validator(mode="after")
+    def _within_single_precision(self) -> Self:
+        """Refuse numbers that single precision makes infinite, or 0 where they have to be above it, squares too."""
+        for key, field in type(self).model_fields.items():
+            value = getattr(self, key)
+            if isinstance(value, float) and not (_SMALLEST if _divides(field) else 0) <= abs(value) <= 1 / _SMALLEST:
+                context = {
+                    "key": key,
+                    "value": value,
+                    "fix": f"Choose one between {_SMALLEST} and {1 / _SMALLEST:.0e}.",
+                }
+                raise PydanticCustomError("range", "{key}: a number out of range, {value}. {fix}", context)
+        return self
 
     @classmethod
     def bind(cls, value: object) -> Self:
@@ -215,6 +260,13 @@ def config_error(error: ValidationError, where: str) -> ConfigError:
     if key is not None:  # The path names the key, and the value is all that was written around it.
         return ConfigError(path, message.removeprefix(f"{key}: "), fix=fix)
     return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
+
+
+def _divides(field: FieldInfo) -> bool:
+    """Whether a field wants a number above 0."""
+    inner = [item for choice in (field.annotation, *get_args(field.annotation)) for item in get_args(choice)]
+    bounds = [*field.metadata, *(bound for item in inner for bound in getattr(item, "metadata", ()))]
+    return any(getattr(bound, "gt", None) == 0 for bound in bounds)
 
 
 def _load_entry(entry: EntryPoint) -> None:

@@ -91,7 +91,7 @@ class ConditionalAdversary(DomainAdversary):
         entropy: bool,
     ) -> None:
         super().__init__(settings, replace(shapes, features=join.width), hidden)
-        self.join, self.entropy = join, entropy
+        self.join, self.entropy, self.shapes = join, entropy, shapes
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The unweighted value, 0-d; `strength` multiplies the reversed gradient alone."""

@@ -25,8 +25,10 @@ class DomainClassifier(Opponent):
         repeat: Steps of the classifier before each ordinary one.
     """
 
+    least = 0  # A domain without rows is left out of the mean.
+
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int) -> None:
-        super().__init__(settings, repeat)
+        super().__init__(settings, shapes, repeat)
         self.domains = shapes.domains
         self.classifier = discriminator(shapes.features, hidden, len(self.domains))
 

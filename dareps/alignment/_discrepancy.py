@@ -13,6 +13,9 @@ from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.precision import wide
 from dareps.types import Shapes, Step, SubStep, View
 
+_NO_CLASS = -100
+"""What cross-entropy passes over."""
+
 
 class SecondClassifier(AlignmentModule):
     """A linear layer like the task head, trained on the source and against the head on the target.
@@ -23,8 +26,10 @@ class SecondClassifier(AlignmentModule):
         repeat: Steps of the encoder after each step of the classifiers.
     """
 
+    roles = ("source", "target")
+
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, repeat: int) -> None:
-        super().__init__(settings)
+        super().__init__(settings, shapes)
         self.classifier = nn.Linear(shapes.features, shapes.classes)
         self.repeat = repeat
 
@@ -45,7 +50,7 @@ class SecondClassifier(AlignmentModule):
     def source_loss(self, views: Sequence[View]) -> Tensor:
         """Cross-entropy of the second classifier, 0-d, the mean over source domains."""
         sources = of_role(views, "source")
-        return mean_of([functional.cross_entropy(self._logits(view), self._labels(view)) for view in sources])
+        return mean_of([classes_loss(self._logits(view), self._labels(view)) for view in sources])
 
     def disagreement(self, views: Sequence[View]) -> Tensor:
         """Discrepancy of the head and the second classifier, 0-d, the mean over target domains."""
@@ -59,6 +64,12 @@ class SecondClassifier(AlignmentModule):
 
     def _labels(self, view: View) -> Tensor:
         return present(type(self.settings).name, "labels", view.labels)
+
+
+def classes_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of logits (n, c) and labels (n,), 0-d, over the rows whose number is a class."""
+    labels = labels.long()
+    return functional.cross_entropy(logits, labels.masked_fill((labels < 0) | (labels >= logits.shape[1]), _NO_CLASS))
 
 
 def discrepancy(first: Tensor, second: Tensor) -> Tensor:

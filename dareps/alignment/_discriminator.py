@@ -41,8 +41,10 @@ class DomainAdversary(AlignmentModule):
         hidden: Widths of the hidden layers.
     """
 
+    least = 0  # A domain without rows is left out of the mean.
+
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int]) -> None:
-        super().__init__(settings)
+        super().__init__(settings, shapes)
         self.domains = shapes.domains
         outputs = 1 if len(self.domains) == 2 else len(self.domains)
         self.discriminator = discriminator(shapes.features, hidden, outputs)

@@ -27,8 +27,10 @@ class AdversarialHead(AlignmentModule):
         gamma: Factor on the source part.
     """
 
+    roles = ("source", "target")
+
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], gamma: float) -> None:
-        super().__init__(settings)
+        super().__init__(settings, shapes)
         self.head = discriminator(shapes.features, hidden, shapes.classes)
         self.gamma = gamma
 
@@ -43,7 +45,9 @@ class AdversarialHead(AlignmentModule):
         name = type(self.settings).name
         check_rows(name, view.role, view.shared)
         outputs = wide(self.head(reverse(view.shared, strength)))
-        return outputs, present(name, "logits", view.logits).detach().argmax(1, keepdim=True)
+        top, classes = present(name, "logits", view.logits).detach().max(1, keepdim=True)
+        # NaN has a largest class, too; the difference is 0 or NaN.
+        return outputs + (top - top), classes
 
 
 def log_kept(outputs: Tensor, classes: Tensor) -> Tensor:

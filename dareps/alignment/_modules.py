@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from dareps.alignment._networks import Networks
 from dareps.alignment._settings import AlignmentSettings
-from dareps.types import Step, SubStep, View
+from dareps.alignment._views import check_roles, check_views, check_weights, signature
+from dareps.types import Role, Shapes, Step, SubStep, View
 
 
 class AlignmentModule(nn.Module):
@@ -17,16 +18,40 @@ class AlignmentModule(nn.Module):
 
     Args:
         settings: The alignment that built this module.
+        shapes: What it was built for, which the streams are then held to.
 
     Attributes:
         refresh_every: Steps between two calls of `refresh`; 0 for never.
+        least: Rows that every stream has to have.
+        roles: Of which it needs a stream each.
     """
 
     refresh_every: int = 0
+    least: int = 1
+    roles: tuple[Role, ...] = ("target",)
 
-    def __init__(self, settings: AlignmentSettings) -> None:
+    def __init__(self, settings: AlignmentSettings, shapes: Shapes | None = None) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.shapes = settings, shapes
+        self._checked: object = None
+
+    def __call__(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
+        """`forward` on streams that fit each other and this module; anything else is a `ContractError`."""
+        found = signature(views)
+        if found != self._checked:
+            self._check(views)
+            self._checked = found
+        try:
+            value: Tensor = super().__call__(views, strength, step)
+        except RuntimeError:
+            check_weights(type(self.settings).name, self, views[0])
+            raise
+        return value
+
+    def _check(self, views: Sequence[View]) -> None:
+        name, reads = type(self.settings).name, self.settings.reads
+        check_roles(name, views, self.roles)
+        check_views(name, reads, views, self.shapes, self.least)
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The unweighted value, 0-d; `strength` (0-d, weight times schedule) is for gradient reversal alone."""
@@ -84,6 +109,8 @@ def mean_of(values: Sequence[Tensor]) -> Tensor:
 
 class Pairwise(AlignmentModule):
     """A stateless two-sample loss, averaged over source-target pairs or computed on pooled rows."""
+
+    roles = ("source", "target")
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.reversal import reverse
-from dareps.types import Step, SubStep, View
+from dareps.types import Shapes, Step, SubStep, View
 
 _TURN = "opponent"
 
@@ -20,11 +20,12 @@ class Opponent(AlignmentModule):
 
     Args:
         settings: The alignment that built this module.
+        shapes: Number of features, and the domains.
         repeat: Steps of the network before each ordinary one.
     """
 
-    def __init__(self, settings: AlignmentSettings, repeat: int) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: AlignmentSettings, shapes: Shapes, repeat: int) -> None:
+        super().__init__(settings, shapes)
         self.repeat = repeat
 
     def steps(self) -> tuple[SubStep, ...]:

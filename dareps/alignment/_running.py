@@ -26,6 +26,8 @@ class RunningBandwidth(AlignmentModule):
         memory: q.
     """
 
+    roles = ("source", "target")
+
     def __init__(
         self, settings: AlignmentSettings, discrepancy: Callable[[Tensor, Tensor, Tensor], Tensor], memory: float
     ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from dareps.errors import ContractError
-from dareps.plugin import Many, Plugin
+from dareps.plugin import Many, Plugin, Tune
 from dareps.schedules import Constant, Schedule
 from dareps.types import Interval
 
@@ -45,7 +45,7 @@ class AlignmentSettings(Plugin, abstract=True):
     """k when L(c x, c y) = c^k L(x, y) for c > 0."""
     domain: ClassVar[Interval] = Interval(-100.0, 100.0)
 
-    weight: float = Field(1.0, ge=0)
+    weight: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(1.0, ge=0)
     """Factor on the loss, or strength of its gradient reversal."""
     schedule: Schedule = Constant()
     """Factor on the weight as a function of progress."""

@@ -12,6 +12,7 @@ from dareps.alignment._discriminator import discriminator
 from dareps.alignment._modules import mean_of, paired
 from dareps.alignment._opponent import Opponent, held_still
 from dareps.alignment._settings import AlignmentSettings
+from dareps.errors import ContractError
 from dareps.maths.norms import safe_norm
 from dareps.maths.precision import wide
 from dareps.types import NoiseSource, Shapes, Step, View
@@ -28,10 +29,12 @@ class Critics(Opponent):
         penalty: Factor on the gradient penalty.
     """
 
+    roles = ("source", "target")
+
     def __init__(
         self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int, penalty: float
     ) -> None:
-        super().__init__(settings, repeat)
+        super().__init__(settings, shapes, repeat)
         count = 1 if settings.pairs == "pooled" else len(shapes.sources) * len(shapes.targets)
         widths = tuple(hidden)
         self.critics = nn.ModuleList(discriminator(shapes.features, widths, 1) for _ in range(count))
@@ -56,6 +59,9 @@ class Critics(Opponent):
         pairs = [(source.shared, target.shared) for source, target in paired(views, self.settings.pairs)]
         for pair in pairs:
             check_samples(type(self.settings).name, *pair)
+        if len(pairs) != len(self.critics):
+            what = f"{len(self.critics)} pair(s) of domains have critics"
+            raise ContractError(f"alignment {type(self.settings).name}", what, len(pairs), "Pass every domain once.")
         return [(critic, *pair) for critic, pair in zip(self.critics, pairs, strict=True)]
 
 

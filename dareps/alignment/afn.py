@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._checks import check_samples
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ class FeatureNorm(Alignment):
 
     variant: Literal["stepwise", "hard"] = "stepwise"
     """Whether each norm grows from where it is, or mean norms go to a radius."""
-    increment: float = Field(1.0, gt=0)
+    increment: Annotated[float, Tune(0.3, 3.0, log=True)] = Field(1.0, gt=0)
     """By how much the stepwise variant wants each norm to grow."""
     radius: float = Field(25.0, gt=0)
     """R, the mean norm that the hard variant wants."""

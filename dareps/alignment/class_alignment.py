@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from dareps.alignment._base import LabelledPair
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class ClassAlignment(LabelledPair):
     symmetric: ClassVar[bool] = True
     scale: ClassVar[float | None] = 0.0
 
-    inter: float = Field(1.0, ge=0)
+    inter: Annotated[float, Tune(0.1, 3.0, log=True)] = Field(1.0, ge=0)
     """Factor on the discrepancy between different classes; 0 leaves the class-wise discrepancy."""
     confidence: float = Field(0.0, ge=0, lt=1)
     """Target rows whose largest probability is below this have no class."""
@@ -60,8 +61,9 @@ class ClassAlignment(LabelledPair):
 
     def _classes(self, logits: Tensor) -> Tensor:
         """Pseudo-labels as 0 and 1, (m, c); rows of too little confidence have no class."""
-        sure = logits.detach().softmax(1).amax(1) >= self.confidence
-        return self._one_hot(logits.detach().argmax(1), logits) * sure.unsqueeze(1)
+        top = logits.detach().softmax(1).amax(1, keepdim=True)
+        # NaN has a largest class, too; the difference is 0 or NaN.
+        return self._one_hot(logits.detach().argmax(1), logits) * (top >= self.confidence) + (top - top)
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch

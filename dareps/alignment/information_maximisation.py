@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dareps.alignment._base import TargetTerm
 from dareps.alignment._checks import check_rows
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ class InformationMaximisation(TargetTerm):
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "logits"
 
-    diversity: float = Field(1.0, ge=0)
+    diversity: Annotated[float, Tune(0.3, 3.0, log=True)] = Field(1.0, ge=0)
     """Factor on the entropy of the mean prediction; 0 is entropy minimisation."""
 
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]

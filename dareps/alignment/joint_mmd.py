@@ -37,7 +37,7 @@ class JointMMD(Alignment):
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
 
-    octaves: int = Field(2, ge=0)
+    octaves: int = Field(2, ge=0, le=20)
     """r: features have 2 r + 1 Gaussians, bandwidths b / 2^r to 2^r b."""
     bandwidth: Literal["mean"] | Annotated[float, Field(gt=0)] = "mean"
     """b: the batch's mean squared distance of features, or a number."""
@@ -56,7 +56,7 @@ class JointMMD(Alignment):
         from dareps.maths.precision import widened
 
         check_samples(self.name, source, target)
-        check_samples(self.name, source_logits, target_logits)
+        check_samples(self.name, source_logits, target_logits, arguments=("source_logits", "target_logits"))
         check_beside(self.name, "source_logits", source_logits, source)
         check_beside(self.name, "target_logits", target_logits, target)
         return widened(self._discrepancy, source, target, source_logits, target_logits)

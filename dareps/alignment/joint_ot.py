@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dareps.alignment._base import LabelledPair
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,13 +30,13 @@ class JointOT(LabelledPair):
 
     nonnegative: ClassVar[bool] = True
 
-    alpha: float = Field(0.001, gt=0)
+    alpha: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(0.001, gt=0)
     """Factor on squared distances of features."""
-    label_weight: float = Field(0.0001, ge=0)
+    label_weight: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(0.0001, ge=0)
     """lambda_t, the factor on cross-entropies."""
     solver: Literal["sinkhorn", "exact"] = "sinkhorn"
     """How the plan is found."""
-    epsilon: float = Field(0.05, gt=0)
+    epsilon: Annotated[float, Tune(0.01, 1.0, log=True)] = Field(0.05, gt=0)
     """Strength of the entropic regularisation of sinkhorn, in units of the mean cost."""
     iterations: int = Field(50, ge=1)
     """How often sinkhorn updates its potentials."""

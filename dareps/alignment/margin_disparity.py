@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._settings import Widths
+from dareps.plugin import Tune
 from dareps.types import Shapes
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class MarginDisparity(Alignment):
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
 
-    gamma: float = Field(4.0, gt=0)
+    gamma: Annotated[float, Tune(1.0, 8.0, log=True)] = Field(4.0, gt=0)
     """Factor on the source part, exp of the margin."""
     hidden: Widths = ()
     """Widths of the adversarial head's hidden layers."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dareps.alignment._base import TargetTerm
 from dareps.alignment._checks import check_rows
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,7 @@ class MinimumClassConfusion(TargetTerm):
     reads: ClassVar[Literal["shared", "logits"]] = "logits"
     nonnegative: ClassVar[bool] = True
 
-    temperature: float = Field(2.5, gt=0)
+    temperature: Annotated[float, Tune(1.0, 5.0, log=True)] = Field(2.5, gt=0)
     """T, by which logits are divided."""
 
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]

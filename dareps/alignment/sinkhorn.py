@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._checks import check_samples
+from dareps.plugin import Tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ class SinkhornDivergence(Alignment):
     translation: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
 
-    epsilon: float = Field(0.05, gt=0)
+    epsilon: Annotated[float, Tune(0.01, 1.0, log=True)] = Field(0.05, gt=0)
     """eps, the strength of the entropic regularisation."""
     relative: bool = True
     """Whether eps is in units of the mean of |x_i - y_j|^2 over the batch, or a number."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._settings import Widths
+from dareps.plugin import Tune
 from dareps.types import Shapes
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class WassersteinCritic(Alignment):
     """Widths of the critic's hidden layers."""
     repeat: int = Field(5, ge=1)
     """Steps of the critic before each ordinary one."""
-    penalty: float = Field(10.0, ge=0)
+    penalty: Annotated[float, Tune(1.0, 100.0, log=True)] = Field(10.0, ge=0)
     """Factor on the gradient penalty."""
 
     def build(self, shapes: Shapes) -> AlignmentModule:

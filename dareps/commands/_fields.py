@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from dareps.plugin import Plugin, Settings
+from dareps.plugin import Plugin, Settings, Tune
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _WORDS = {bool: "true | false", str: "text", int: "int", float: "float", type(None): "null"}
@@ -117,7 +117,8 @@ def _bounds(metadata: Any) -> str:
     found = [
         f"{sign} {getattr(item, name)}" for item in metadata for name, sign in _SIGNS.items() if hasattr(item, name)
     ]
-    return ", ".join(found)
+    tuned = [f"({item})" for item in metadata if isinstance(item, Tune)]
+    return " ".join([", ".join(found), *tuned]).strip()
 
 
 def _own_texts(settings: type[Settings]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -74,13 +74,18 @@ def bench(wanted: Wanted) -> int:
         store.mark_expected({*keys, *_finished_elsewhere(store, wanted)})
         tracker = make_tracker(store.folder)
         try:
-            stopped, failures = _carried_out(wanted, runs, store, tracker, cuda)
+            stopped, failures = carried_out(wanted, runs, store, tracker, cuda)
             ready = publish(store.folder, wanted.title, wanted.suite.headline)
             if ready and not stopped:
                 tracker.suite(_info(wanted), store.folder / "leaderboard.csv", store.folder / "report.html")
         finally:
             for text in tracker.close():
                 warn(text)
+    return ended(clock, stopped, failures)
+
+
+def ended(clock: float, stopped: bool, failures: Sequence[str]) -> int:
+    """Say how it ended since the `clock` was read; returns the exit code."""
     say(f"{duration(time.monotonic() - clock)} in all")
     for text in failures:
         note(f"failed: {text}")
@@ -136,23 +141,30 @@ def chosen(outcomes: Sequence[Outcome], selection: str) -> list[str]:
     return lines
 
 
-def _carried_out(
-    wanted: Wanted, runs: Sequence[Run], store: Store, tracker: Tracker, cuda: bool
+def carried_out(
+    wanted: Wanted,
+    runs: Sequence[Run],
+    store: Store,
+    tracker: Tracker,
+    cuda: bool,
+    saved: frozenset[int] = SAVED,
+    over: Callable[[], bool] = lambda: False,
 ) -> tuple[bool, list[str]]:
-    """Whether the user stopped it, and which runs failed."""
+    """Whether it was stopped, by the user or because time is `over`, and which runs failed."""
     from dareps.suite.bench import Bench
 
     stack = runs[0].engine.stack
     workers = wanted.workers or (1 if cuda else cores())
     with stopping("stopping; runs in progress leave a checkpoint") as stop, bar("") as bars:
-        own = Bench(store, tracker, wanted.title, workers, wanted.device, SAVED, stop=stop)
+        own = Bench(store, tracker, wanted.title, workers, wanted.device, saved, stop=lambda: stop() or over())
         todo = len(own.unfinished(runs))
         if len(runs) > todo:
             note(f"{len(runs) - todo} of {len(runs)} runs are finished already.")
         watcher = SuiteBar(bars, bars.add_task(wanted.title, total=max(todo, 1), text=""), todo)
         own.notify = watcher
         own.run(runs, cuda if stack is None else stack)
-    return stop.asked, watcher.failures
+        stopped = stop.asked or over()
+    return stopped, watcher.failures
 
 
 def _finished_elsewhere(store: Store, wanted: Wanted) -> set[str]:

@@ -57,9 +57,9 @@ class Annealing(Schedule):
 class Linear(Schedule):
     """f(p) = start + (end - start) p."""
 
-    start: float = 0.0
+    start: float = Field(0.0, ge=0)
     """Factor at progress 0."""
-    end: float = 1.0
+    end: float = Field(1.0, ge=0)
     """Factor at progress 1."""
 
     def __call__(self, progress: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from dareps.plugin import Many, Settings, config_error, find, suggestion
 from dareps.plugin import plugins as plugins_of
 from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
 from dareps.recipe.overrides import apply_overrides
-from dareps.recipe.settings import Run
+from dareps.recipe.settings import RECIPE_KEYS, Run, fill
 from dareps.recipe.yaml_io import read
 from dareps.transfer import Phase
 
@@ -129,19 +129,34 @@ def expand(
             `phases.0.steps` leaves `linear_svm` alone, `phases.0.grid` the others.
         plugins: Plug-in files beyond those of the suite.
     """
-    known = {entry.name: entry for entry in suite.entries}
-    wanted = [known.get(name, Entry(name=Path(name).stem, recipe=name)) for name in recipes] or list(known.values())
-    found = [split for text in (splits or suite.splits) for split in pairs(text)]
-    files = [*suite.plugins, *plugins]
-    changes = _changes(suite, wanted, overrides)
+    wanted = entries_of(suite, recipes)
+    changes = changes_of(suite, wanted, overrides)
     return [
-        bind_run(entry.source, split, seed, changes[entry.name], label=entry.name, plugins=files)
-        for split, entry in itertools.product(dict.fromkeys(found), wanted)
+        bind_run(entry.source, split, seed, changes[entry.name], label=entry.name, plugins=[*suite.plugins, *plugins])
+        for split, entry in itertools.product(splits_of(suite, splits), wanted)
         for seed in range(seeds or suite.seeds)
     ]
 
 
-def _changes(
+def splits_of(suite: Suite, splits: Sequence[str] = ()) -> list[str]:
+    """These splits, or those of the suite, each once."""
+    return list(dict.fromkeys(split for text in (splits or suite.splits) for split in pairs(text)))
+
+
+def entries_of(suite: Suite, recipes: Sequence[str] = ()) -> list[Entry]:
+    """The entries with these names, or of further recipes; all of the suite's when none are named."""
+    known = {entry.name: entry for entry in suite.entries}
+    return [known.get(name, Entry(name=Path(name).stem, recipe=name)) for name in recipes] or list(known.values())
+
+
+def written(entry: Entry, run: Run, changes: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The raw recipe that binds to the method of this entry's run, with what it took from the dataset spelled out."""
+    raw = {**read_recipe(entry.source), "plugins": list(run.method.plugins)}
+    own = [change for change in changes if change[0].split(".")[0] in RECIPE_KEYS]
+    return {key: value for key, value in apply_overrides(fill(raw, type(run.data)), own).items() if value != []}
+
+
+def changes_of(
     suite: Suite, entries: Sequence[Entry], overrides: Sequence[tuple[str, Any]]
 ) -> dict[str, list[tuple[str, Any]]]:
     """The overrides of each entry: the suite's, its own, and those of the command line.

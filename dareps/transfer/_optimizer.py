@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from dareps.errors import ContractError
-from dareps.plugin import Plugin
+from dareps.plugin import Plugin, Tune
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Optimizer(Plugin, family="optimizer"):
     """An element-wise update rule: it acts on each number alone, so stacked seeds do not mix."""
 
-    lr: float = Field(0.001, gt=0)
+    lr: Annotated[float, Tune(0.3, 3.0, log=True, relative=True)] = Field(0.001, gt=0)
     """Learning rate before the phase's schedule."""
     weight_decay: float = Field(0.0, ge=0)
     """Pull of every parameter towards 0."""

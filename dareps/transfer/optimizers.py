@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from dareps.plugin import Tune
 from dareps.transfer._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum."""
 
-    lr: float = Field(0.01, gt=0)
+    lr: Annotated[float, Tune(0.3, 3.0, log=True, relative=True)] = Field(0.01, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     """Share of the last update that is kept."""
     nesterov: bool = False

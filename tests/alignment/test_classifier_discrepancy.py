@@ -102,7 +102,7 @@ def test_gradient_is_that_of_the_value():
 def test_equal_classifiers_get_a_finite_gradient():
     x = normal(4, 3, 1).requires_grad_()
     module = built()
-    value = module([View("d1", "target", x, module.classifier(x))], ONE, AGREE)
+    value = module([View("d0", "source", x, x @ x.T), View("d1", "target", x, module.classifier(x))], ONE, AGREE)
     (slope,) = torch.autograd.grad(value, x)
     assert value.item() == 0
     assert slope.isfinite().all()
@@ -146,12 +146,15 @@ def test_whole_step_can_be_captured():
 def test_unusable_streams_are_refused():
     x, z = normal(3, 3, 1), normal(3, 4, 2)
     module = built()
+    source, target = views_of((x, z), (x, z))
     with pytest.raises(ContractError, match="has no labels"):
-        module([View("d0", "source", x, z)], ONE, STEP)
+        module([View("d0", "source", x, z), target], ONE, STEP)
     with pytest.raises(ContractError, match="has no logits"):
-        module([View("d1", "target", x)], ONE, AGREE)
-    with pytest.raises(ContractError, match="target needs at least 1"):
-        module([View("d1", "target", x[:0], z[:0])], ONE, AGREE)
+        module([source, View("d1", "target", x)], ONE, AGREE)
+    with pytest.raises(ContractError, match="features of d1 needs at least 1"):
+        module([source, View("d1", "target", x[:0], z[:0])], ONE, AGREE)
+    with pytest.raises(ContractError, match="no source stream"):
+        module([target], ONE, AGREE)
     with pytest.raises(ContractError, match=r"build\(shapes\)"):
         ClassifierDiscrepancy()(x, x)
 
