@@ -32,6 +32,13 @@ def pooled_rows(source: Tensor, target: Tensor) -> Tensor:
     return rows - rows.detach().mean(0, keepdim=True)
 
 
+def centre_(rows: Tensor) -> Tensor:
+    """`pooled_rows` of rows (n + m, d) that stand together already and carry no gradient, in place."""
+    rows -= rows[:1].clone()
+    rows -= rows.mean(0, keepdim=True)
+    return rows
+
+
 def squared_norms(rows: Tensor, rooted: bool = False) -> Tensor:
     """|z_i|^2 of rows (n, d) as (n,), from which distances in Gram form start.
 
@@ -130,20 +137,27 @@ Slope = tuple[Tensor, Tensor]
 
 
 def _exponential_slope(x: Tensor, octaves: int = _OCTAVES) -> Slope:
-    """sum over i of exp(-x / 2^i), and its derivative by x."""
-    rate = 2.0**-octaves
-    power = (x * -rate).exp()
-    value, slope = power, power * -rate
-    for _ in range(2 * octaves):
-        rate, power = 2 * rate, power * power
-        value, slope = value + power, slope.add(power, alpha=-rate)
+    """sum over i of exp(-x / 2^i), and its derivative by x, which is overwritten."""
+    rate = -(2.0**-octaves)
+    value = x.mul_(rate).exp_()
+    if octaves == 0:
+        return value, value * rate
+    power = value * value
+    slope = (value * rate).add_(power, alpha=2 * rate)
+    value.add_(power)
+    for _ in range(2 * octaves - 1):
+        rate = 2 * rate
+        power.square_()
+        value.add_(power)
+        slope.add_(power, alpha=2 * rate)
     return value, slope
 
 
 def _laplace_slope(distances: Tensor) -> Slope:
     root = distances.sqrt()
+    half = _half_inverse(root)
     value, slope = _exponential_slope(root)
-    return value, slope * _half_inverse(root)
+    return value, slope.mul_(half)
 
 
 def _rational_slope(distances: Tensor) -> Slope:
@@ -171,7 +185,7 @@ class Kernel:
 
     Attributes:
         value: (D, bandwidth) -> k.
-        slope: D -> (k, dk/dD) at bandwidth 1.
+        slope: D -> (k, dk/dD) at bandwidth 1; it may overwrite D.
         peak: k at D = 0.
         rooted: Whether it takes a root of D.
     """
