@@ -41,7 +41,8 @@ class Eager:
         """
         if self.plain is not None and _transformed():
             return self.plain(*tensors)
-        value: Tensor = _Eager.apply(self, self.wanted(tensors), *tensors)[0]
+        function = _Transformable if _transformed() else _Lean
+        value: Tensor = function.apply(self, self.wanted(tensors), *tensors)[0]
         return value
 
     def wanted(self, tensors: tuple[Tensor, ...]) -> bool:
@@ -54,21 +55,8 @@ def _transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
-class _Eager(Function):
-    """The value, and its gradients as outputs that are not differentiable."""
-
-    @staticmethod
-    def forward(task: Eager, wanted: bool, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return task.run(wanted, tensors)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.task, ctx.made, *tensors = inputs
-        kept = (*tensors, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*kept)
-        ctx.save_for_forward(*kept)
+class _Rules(Function):
+    """How the value is differentiated; its gradients are outputs that are not differentiable."""
 
     @staticmethod
     def backward(ctx: Any, factor: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
@@ -78,6 +66,8 @@ class _Eager(Function):
         if task.plain is not None and torch.is_grad_enabled():
             return _twice(task, factor, ctx.saved_tensors, ctx.needs_input_grad[2:])
         moving, gradients = _kept(ctx)
+        if not torch.is_grad_enabled():
+            return (None,) * (2 + still) + tuple(factor * gradient for gradient in gradients)
         pairs = zip(gradients, moving, strict=True)
         return (None,) * (2 + still) + tuple(_FirstOrder.apply(task, factor, *pair) for pair in pairs)
 
@@ -96,9 +86,41 @@ class _Eager(Function):
         found = []
         for copy in range(info.batch_size):
             own = [x if dim is None else x[copy] for x, dim in zip(moved, in_dims[2:], strict=True)]
-            found.append(_Eager.apply(task, wanted, *own))
+            found.append(_Transformable.apply(task, wanted, *own))
         stacked = tuple(torch.stack(parts) for parts in zip(*found, strict=True))
         return stacked, (0,) * len(stacked)
+
+
+class _Lean(_Rules):
+    """For calls outside torch.func: binding arguments to `setup_context` takes longer than many a loss."""
+
+    @staticmethod
+    def forward(ctx: Any, task: Eager, wanted: bool, *tensors: Tensor) -> tuple[Tensor, ...]:
+        output = task.run(wanted, tensors)
+        _keep(ctx, task, wanted, tensors, output)
+        return output
+
+
+class _Transformable(_Rules):
+    """For calls inside torch.func, which asks for the two steps apart."""
+
+    @staticmethod
+    def forward(task: Eager, wanted: bool, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return task.run(wanted, tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        task, wanted, *tensors = inputs
+        _keep(ctx, task, wanted, tuple(tensors), output)
+
+
+def _keep(ctx: Any, task: Eager, wanted: bool, tensors: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.task, ctx.made = task, wanted
+    kept = (*tensors, *output[1:])
+    ctx.mark_non_differentiable(*output[1:])
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*kept)
+    ctx.save_for_forward(*kept)
 
 
 def _met(moves: Any) -> list[tuple[tuple[Tensor, Tensor], Tensor]]:
@@ -111,7 +133,7 @@ def _kept(ctx: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     count = (len(ctx.saved_tensors) + ctx.task.still) // 2
     tensors, gradients = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
     if not ctx.made:
-        gradients = _Eager.apply(ctx.task, True, *tensors)[1:]
+        gradients = _Transformable.apply(ctx.task, True, *tensors)[1:]
     return tensors[ctx.task.still :], gradients
 
 

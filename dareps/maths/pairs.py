@@ -147,7 +147,7 @@ class Sweep:
         self.norms = [squared_norms(rows, kernel.rooted) for rows, kernel in zip(layers, kernels, strict=True)]
         self.value = layers[0].new_zeros(())
         self.gradients = [torch.zeros_like(rows) if wanted else rows.new_zeros(0) for rows in layers]
-        self.masses = [rows.new_zeros(len(rows), 1) for rows in layers]
+        self.masses = [rows.new_zeros(len(rows), 1) for rows in layers if wanted]
 
     def over(self, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
         """The value (0-d) and the gradients, empty where they are not wanted."""
