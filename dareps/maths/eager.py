@@ -66,10 +66,10 @@ class _Rules(Function):
         if task.plain is not None and torch.is_grad_enabled():
             return _twice(task, factor, ctx.saved_tensors, ctx.needs_input_grad[2:])
         moving, gradients = _kept(ctx)
-        if not torch.is_grad_enabled():
-            return (None,) * (2 + still) + tuple(factor * gradient for gradient in gradients)
-        pairs = zip(gradients, moving, strict=True)
-        return (None,) * (2 + still) + tuple(_FirstOrder.apply(task, factor, *pair) for pair in pairs)
+        if torch.is_grad_enabled():
+            pairs = zip(gradients, moving, strict=True)
+            return (*(None,) * (2 + still), *(_FirstOrder.apply(task, factor, *pair) for pair in pairs))
+        return (*(None,) * (2 + still), *(factor * gradient for gradient in gradients))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:

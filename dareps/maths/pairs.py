@@ -23,7 +23,7 @@ from dareps.maths.kernels import Kernel, centre_, contrast, pooled_rows, sides, 
 UNTILED: Final = 1024
 """Up to how many pooled rows, about 512 a side, there are second derivatives."""
 # A tile and what is made of it should stay in a core's cache; on an accelerator it should be worth its launches.
-_ON_CPU, _ELSEWHERE = 384, 2048
+_ON_CPU, _ELSEWHERE = 256, 2048
 _REFUSAL = ("a kernel sum in tiles", f"Use at most {UNTILED} rows, source and target together.")
 
 
