@@ -75,7 +75,8 @@ def _coral(rows: Inputs) -> Tensor:
 def _cmd(rows: Inputs) -> Tensor:
     x, y = (side - side.mean(0) for side in (rows.source, rows.target))
     gaps = [rows.source.mean(0) - rows.target.mean(0), *((x**k).mean(0) - (y**k).mean(0) for k in range(2, 6))]
-    return torch.linalg.vector_norm(torch.stack(gaps), dim=1).sum()
+    total: Tensor = torch.linalg.vector_norm(torch.stack(gaps), dim=1).sum()
+    return total
 
 
 def _sliced(rows: Inputs) -> Tensor:

@@ -227,45 +227,20 @@ def sides(rows: Tensor, n: int) -> Tensor:
     return marks
 
 
-def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums of a pooled kernel matrix (n + m, n + m) within source, within target and between them, 0-d each.
+def class_weights(of_source: Tensor, of_target: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+    """left and right (n + m, 2 c) so that sum_ij (left right')_ij k_ij = sum_kl factors_kl D(k, l).
 
-    Two thin matrix products: slices would cost a zero-filled matrix each in the backward pass.
-    """
-    side = sides(kernel, n)
-    sums = side.T @ (kernel @ side)
-    return sums[0, 0], sums[1, 1], sums[0, 1]
-
-
-def class_discrepancies(source: Tensor, target: Tensor, of_source: Tensor, of_target: Tensor) -> tuple[Tensor, Tensor]:
-    """Biased squared discrepancies (c, c) between classes of source (n, d) and of target (m, d), and which exist.
-
-    Entry (k, l) compares source rows of class k with target rows of class l under the multi-kernel of all pooled rows
-    with its mean bandwidth; it is 0, and marked 0 in the second result, where one of the two has no row.
+    D(k, l) is the biased squared discrepancy between source rows of class k and target rows of class l.
 
     Args:
-        source: Rows (n, d).
-        target: Rows (m, d).
         of_source: Membership (n, c), 0 or 1.
         of_target: Membership (m, c), 0 or 1.
+        factors: (c, c), 0 where one of the two classes has no row.
     """
-    rows = pooled_rows(source, target)
-    kernel = gaussian_sum(squared_distances(rows), mean_bandwidth(rows))
     n, classes = of_source.shape
-    members = rows.new_zeros(len(rows), 2 * classes)
-    members[:n, :classes], members[n:, classes:] = of_source, of_target
-    counts = members.sum(0)
-    weights = members / counts.clamp_min(1)
-    # The mean kernel of every class with every other: an absent class has weights 0, so its means are 0.
-    means = weights.T @ (kernel @ weights)
-    within, exists = means.diagonal(), (counts > 0).to(rows.dtype)
-    between = means[:classes, classes:]
-    present = exists[:classes].unsqueeze(1) * exists[classes:].unsqueeze(0)
-    return (within[:classes].unsqueeze(1) + within[classes:].unsqueeze(0) - 2 * between) * present, present
-
-
-def biased_gap(kernel: Tensor, n: int) -> Tensor:
-    """mean k(x, x') + mean k(y, y') - 2 mean k(x, y), 0-d, of a pooled kernel matrix (n + m, n + m)."""
-    m = len(kernel) - n
-    within_source, within_target, between = block_sums(kernel, n)
-    return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
+    means = of_source.new_zeros(n + len(of_target), 2 * classes)
+    means[:n, :classes] = of_source / of_source.sum(0).clamp_min(1)
+    means[n:, classes:] = of_target / of_target.sum(0).clamp_min(1)
+    upper = torch.cat((factors.sum(1).diag(), -factors), 1)
+    lower = torch.cat((-factors.T, factors.sum(0).diag()), 1)
+    return means, means @ torch.cat((upper, lower))

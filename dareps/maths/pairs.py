@@ -11,7 +11,7 @@ gradient is wanted it is accumulated along with the value, so that no tile is ma
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -142,8 +142,7 @@ class Sweep:
         self, layers: Sequence[Tensor], kernels: Sequence[Kernel], wanted: bool, tile: int | None = None
     ) -> None:
         self.layers, self.kernels, self.wanted = layers, kernels, wanted
-        self.size = len(layers[0])
-        self.tile = tile or (self.size if self.size <= UNTILED // 2 else _tile(layers[0].device))
+        self.size, self.tile = len(layers[0]), tile
         self.norms = [squared_norms(rows, kernel.rooted) for rows, kernel in zip(layers, kernels, strict=True)]
         self.value = layers[0].new_zeros(())
         self.gradients = [torch.zeros_like(rows) if wanted else rows.new_zeros(0) for rows in layers]
@@ -151,7 +150,7 @@ class Sweep:
 
     def over(self, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
         """The value (0-d) and the gradients, empty where they are not wanted."""
-        for first, second in self._blocks():
+        for first, second in blocks(self.size, self.tile, left.device):
             weights = left[first] @ right[second].T
             if first != second:
                 weights *= 2  # also for the pairs (j, i), which no tile holds
@@ -160,10 +159,6 @@ class Sweep:
             for gradient, rows, mass in zip(self.gradients, self.layers, self.masses, strict=True):
                 gradient.addcmul_(rows, mass, value=2)
         return (self.value, *self.gradients)
-
-    def _blocks(self) -> Iterator[Blocks]:
-        blocks = [slice(start, min(start + self.tile, self.size)) for start in range(0, self.size, self.tile)]
-        return ((first, second) for number, first in enumerate(blocks) for second in blocks[number:])
 
     def _distances(self, layer: int, at: Blocks) -> Tensor:
         rows, norms = self.layers[layer], self.norms[layer]
@@ -198,5 +193,16 @@ class Sweep:
             mass[to].add_(part.sum(1, keepdim=True), alpha=-alpha / 2)
 
 
-def _tile(device: torch.device) -> int:
-    return _ON_CPU if device.type == "cpu" else _ELSEWHERE
+def blocks(size: int, tile: int | None, device: torch.device) -> list[Blocks]:
+    """Pairs of blocks of rows that hold every pair of rows once, up to its order; one pair of blocks for few rows.
+
+    Args:
+        size: How many rows.
+        tile: Rows in a block, or None for what suits the device.
+        device: Where they are.
+    """
+    if tile is None and size <= UNTILED // 2:
+        return [(slice(0, size), slice(0, size))]
+    step = tile or (_ON_CPU if device.type == "cpu" else _ELSEWHERE)
+    found = [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    return [(first, second) for number, first in enumerate(found) for second in found[number:]]

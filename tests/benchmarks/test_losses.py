@@ -54,7 +54,7 @@ def test_what_does_not_fit_or_takes_too_long_leaves_the_others_alone(monkeypatch
 
 def test_a_child_without_memory_says_so_and_the_next_call_has_a_new_one() -> None:
     side = Side("benchmarks._losses_plain")
-    with pytest.raises(WorkerError, match="^out of memory$"):
+    with pytest.raises(WorkerError, match=r"^out of memory$"):
         side.seconds("mmd", 40_000, 64)
     assert side.seconds("mmd", 8, 4) > 0
     side.close()
