@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
 from dareps.maths.eager import Eager
 from dareps.maths.kernels import contrast
 from dareps.maths.pairs import UNTILED, blocks
+
+# Below, the few operations of the plain form cost less than the bookkeeping of any other.
+_FEW: Final = 128
 
 
 def power_gap(source: Tensor, target: Tensor, order: int, tile: int | None = None) -> Tensor:
@@ -36,7 +41,10 @@ def power_gap(source: Tensor, target: Tensor, order: int, tile: int | None = Non
         product: Tensor = (rows @ rows.T) ** order @ weights
         return (weights * product).sum()
 
-    small = tile is None and len(source) + len(target) <= UNTILED
+    size = len(source) + len(target)
+    if tile is None and size <= _FEW:
+        return plain(source, target)
+    small = tile is None and size <= UNTILED
     what = "a difference of moments in tiles"
     fix = f"Use at most {UNTILED} rows, source and target together."
     return Eager(run, plain=plain if small else None, refusal=(what, fix))(source, target)
