@@ -15,9 +15,11 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from benchmarks._cells import OURS, PLAIN, Cell, Side, measure
+from benchmarks._losses_device import figures as fused_figures
 from benchmarks._losses_kept import Kept
 from benchmarks._losses_plot import draw
 from benchmarks._measure import PACKAGES, RESULTS, ROOT, Figure, WorkerError, publish
@@ -39,6 +41,9 @@ LINEAR = ("mmd", "energy", "sinkhorn", "joint_mmd", "local_mmd", "homm", "class_
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write `losses.json` and draw `losses.png`."""
     options = _options(arguments)
+    if options.device != "cpu":
+        publish(f"{options.name}_{options.device}", fused_figures(options.device, options.quick), options.out)
+        return
     with ExitStack() as stack:
         bench = _Bench(stack, options)
         cells = bench.cells()
@@ -55,11 +60,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(LOSSES), help="names of losses, separated by commas")
     parser.add_argument("--budget", type=float, default=3.0, help="seconds of alternating per cell")
     parser.add_argument("--fresh", action="store_true", help="forget cells that were measured before")
+    parser.add_argument("--device", default="cpu", help="cuda: the fused kernel against tiles and the device's limits")
     parser.add_argument("--peers", type=Path, default=folder, help="the peers' environment")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--kept", type=Path, default=ROOT / "runs" / "losses.jsonl", help="file of finished cells")
     parser.add_argument("--name", default="losses", help="name of the results file")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--device {options.device}: PyTorch finds no CUDA device here")
+    return options
 
 
 class _Bench:

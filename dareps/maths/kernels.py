@@ -188,19 +188,21 @@ class Kernel:
         slope: D -> (k, dk/dD) at bandwidth 1; it may overwrite D.
         peak: k at D = 0.
         rooted: Whether it takes a root of D.
+        octaves: r of the sum over i = -r..r of exp(-D / (2^i b)), or None for any other kernel.
     """
 
     value: Callable[[Tensor, Tensor | float], Tensor]
     slope: Callable[[Tensor], Slope]
     peak: int = KERNELS
     rooted: bool = False
+    octaves: int | None = None
 
 
 @lru_cache
 def gaussian(octaves: int = _OCTAVES) -> Kernel:
     """The kernel of `gaussian_sum` with 2 octaves + 1 Gaussians."""
     value, slope = partial(gaussian_sum, octaves=octaves), partial(_exponential_slope, octaves=octaves)
-    return Kernel(value, slope, peak=2 * octaves + 1)
+    return Kernel(value, slope, peak=2 * octaves + 1, octaves=octaves)
 
 
 MULTI_KERNELS: Final[Mapping[str, Kernel]] = MappingProxyType(

@@ -19,11 +19,14 @@ from torch import Tensor
 
 from dareps.maths.eager import Eager
 from dareps.maths.kernels import Kernel, centre_, contrast, pooled_rows, sides, squared_distances, squared_norms, usable
+from dareps.maths.scope import Scope
 
 UNTILED: Final = 1024
 """Up to how many pooled rows, about 512 a side, there are second derivatives."""
 # A tile and what is made of it should stay in a core's cache; on an accelerator it should be worth its launches.
 _ON_CPU, _ELSEWHERE = 256, 2048
+_FUSIBLE = ("cuda",)
+_fused = [False]
 _REFUSAL = ("a kernel sum in tiles", f"Use at most {UNTILED} rows, source and target together.")
 
 
@@ -52,6 +55,15 @@ def pair_sum(
 
     task = Eager(run, 2, plain if tile is None and len(left) <= UNTILED else None, _REFUSAL)
     return task(left.detach(), right.detach(), *layers)
+
+
+def fused(on: bool = True) -> Scope[bool]:
+    """Inside a `with`, biased Gaussian discrepancies of float32 rows on CUDA go through the fused Triton kernel.
+
+    It is off otherwise, because its speed was not measured on a device: `python -m benchmarks.losses --device cuda`
+    does so. It has no tiles, so it needs no more memory than the rows, their gradient and one number a block.
+    """
+    return Scope(_fused, on)
 
 
 Bandwidth = Callable[[Tensor], Tensor | float]
@@ -83,7 +95,7 @@ def discrepancy(
         *known, source, target = tensors
         rows, n = centre_(torch.cat((source, target))), len(source)
         factor = scale(rows, known)
-        value, slope = Sweep([rows.mul_(factor)], [kernel], wanted).over(*weights(rows, n))
+        value, slope = _summed(rows.mul_(factor), kernel, weights(rows, n), wanted)
         slope.mul_(factor)
         return value, slope[:n], slope[n:]
 
@@ -94,6 +106,17 @@ def discrepancy(
 
     small = len(source) + len(target) <= UNTILED
     return Eager(run, len(known), plain if small else None, _REFUSAL)(*known, source, target)
+
+
+def _summed(rows: Tensor, kernel: Kernel, weights: tuple[Tensor, Tensor], wanted: bool) -> tuple[Tensor, ...]:
+    """The sum of one layer and its gradient, by tiles or by the fused kernel."""
+    left, right = weights
+    fusible = left is right and rows.dtype == torch.float32 and rows.device.type in _FUSIBLE
+    if _fused[-1] and fusible and kernel.octaves is not None:
+        from dareps.maths._triton_pairs import gaussian_sweep
+
+        return gaussian_sweep(rows, left, kernel.octaves, wanted)
+    return Sweep([rows], [kernel], wanted).over(left, right)
 
 
 def _biased(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
