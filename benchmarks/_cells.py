@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks._measure import THREADS, Figure, Samples, Worker, WorkerError, alternate
 
 OURS, PLAIN = "dareps", "plain"
 SECONDS = "benchmarks._loss_work:seconds"
-LIMIT = 20.0
+LIMIT = 30.0
 """Seconds that one forward and backward pass may take."""
-START = 60.0
-"""Seconds more for the first call, which imports."""
+START = 120.0
+"""Seconds that a new child process may take to import and to compute a small case."""
+_NONE: Mapping[str, str] = MappingProxyType({})
 _MEMORY = ("not enough memory", "allocate memory", "MemoryError", "bad_alloc", "out of memory", "ended with -9")
 
 
@@ -36,10 +38,9 @@ class Side:
 
     def call(self, function: str, *arguments: object, patience: float) -> float:
         """The result of `function`, from a child process that lives."""
-        fresh = self._worker is None
         worker = self._worker = self._worker or Worker(self.python, threads=self.threads)
         try:
-            found: float = worker.call(function, *arguments, patience=patience + START * fresh)
+            found: float = worker.call(function, *arguments, patience=patience)
         except WorkerError as error:
             self.close()
             raise WorkerError(reason(str(error), patience)) from None
@@ -47,8 +48,9 @@ class Side:
 
     def seconds(self, loss: str, n: int, d: int, count: int = 1, device: str = "cpu") -> float:
         """Seconds per pass, the mean over `count`."""
-        arguments = (self.module, loss, n, d, count, device)
-        return self.call(SECONDS, *arguments, patience=count * LIMIT)
+        if self._worker is None:
+            self.call(SECONDS, self.module, loss, 8, 4, patience=START)
+        return self.call(SECONDS, self.module, loss, n, d, count, device, patience=count * LIMIT)
 
     def memory(self, loss: str, n: int, d: int, patience: float) -> float:
         """Extra bytes of one pass in a new child process."""
@@ -107,10 +109,31 @@ class Cell:
         return min(known, key=lambda ratio: ratio.value or 0.0)
 
 
-def measure(sides: Mapping[str, Side], loss: str, n: int, d: int, rounds: int, budget: float) -> Cell:
-    """Alternate the sides, in as many rounds as the budget in seconds allows; one that failed is left out."""
-    first, faults = {}, {}
+def hopeless(cells: Sequence[Cell], loss: str, n: int, d: int) -> dict[str, str]:
+    """Alternatives that failed at no larger a size for want of memory or time, and why."""
+    smaller = [cell for cell in cells if cell.loss == loss and cell.n <= n and cell.d <= d]
+    faults = [item for cell in smaller for item in cell.samples.faults.items()]
+    return {name: fault for name, fault in faults if fault.startswith(("out of memory", "too slow"))}
+
+
+def measure(
+    sides: Mapping[str, Side], loss: str, n: int, d: int, rounds: int, budget: float, known: Mapping[str, str] = _NONE
+) -> Cell:
+    """Alternate the sides, in as many rounds as the budget in seconds allows; one that failed is left out.
+
+    Args:
+        sides: The alternatives.
+        loss: Its name.
+        n: Rows a side.
+        d: Features.
+        rounds: How many rounds at most.
+        budget: Seconds.
+        known: Alternatives that need not be tried, and why.
+    """
+    first, faults = {}, dict(known)
     for name, side in sides.items():
+        if name in known:
+            continue
         try:
             first[name] = side.seconds(loss, n, d)
             if first[name] < budget / 4:

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks._cells import OURS, PLAIN, Cell, Side, measure
+from benchmarks._cells import OURS, PLAIN, Cell, Side, hopeless, measure
 from benchmarks._losses_device import figures as fused_figures
 from benchmarks._losses_kept import Kept
 from benchmarks._losses_plot import draw
@@ -58,7 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     folder = Path(os.environ.get("DAREPS_PEERS", ROOT / ".venv-peers"))
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds, to see that it works")
     parser.add_argument("--only", default=",".join(LOSSES), help="names of losses, separated by commas")
-    parser.add_argument("--budget", type=float, default=3.0, help="seconds of alternating per cell")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds of alternating per cell")
     parser.add_argument("--fresh", action="store_true", help="forget cells that were measured before")
     parser.add_argument("--device", default="cpu", help="cuda: the fused kernel against tiles and the device's limits")
     parser.add_argument("--peers", type=Path, default=folder, help="the peers' environment")
@@ -98,16 +98,19 @@ class _Bench:
         rows, widths = (QUICK_ROWS, QUICK_WIDTHS) if self.options.quick else (ROWS, WIDTHS)
         wanted = list(product(self.only, rows, widths)) + [("coral", 64, 2048)] * ("coral" in self.only)
         wanted += [(f"mmd_{count}", 512, 256) for count in KERNELS if "mmd" in self.only]
-        return [self._cell(*each) for each in wanted]
+        cells: list[Cell] = []
+        for each in wanted:
+            cells.append(self._cell(*each, known=hopeless(cells, *each)))
+        return cells
 
-    def _cell(self, loss: str, n: int, d: int) -> Cell:
+    def _cell(self, loss: str, n: int, d: int, known: dict[str, str]) -> Cell:
         kept = self.kept.cell(loss, n, d)
         if kept is not None:
             return kept
         Console(stderr=True).print(f"{loss} n={n} d={d} ...")
         sides = {name: side for name, side in self.sides.items() if name not in PEERS or loss in PEERS[name][1]}
         rounds, budget = (3, 0.5) if self.options.quick else (ROUNDS, self.options.budget)
-        return self.kept.add(measure(sides, loss, n, d, rounds, budget))
+        return self.kept.add(measure(sides, loss, n, d, rounds, budget, known))
 
     def memory(self) -> list[Figure]:
         """Peak memory beyond the rows: at 50,000 rows, and how it grows with four times the rows."""

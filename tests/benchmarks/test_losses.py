@@ -52,6 +52,15 @@ def test_what_does_not_fit_or_takes_too_long_leaves_the_others_alone(monkeypatch
     assert (plain.value, plain.note) == (None, "out of memory")
 
 
+def test_what_failed_at_a_smaller_size_is_not_tried_again() -> None:
+    failed = losses.Cell("mmd", 512, 64, Samples({OURS: [1.0]}, {PLAIN: "out of memory", "skada": "ValueError: x"}))
+    assert losses.hopeless([failed], "mmd", 2048, 64) == {PLAIN: "out of memory"}
+    assert not losses.hopeless([failed], "mmd", 128, 64)
+    assert not losses.hopeless([failed], "energy", 2048, 64)
+    cell = measure({PLAIN: Side("nowhere")}, "mmd", 2048, 64, 3, 1.0, {PLAIN: "out of memory"})
+    assert cell.samples.faults == {PLAIN: "out of memory"}
+
+
 def test_a_child_without_memory_says_so_and_the_next_call_has_a_new_one() -> None:
     side = Side("benchmarks._losses_plain")
     with pytest.raises(WorkerError, match=r"^out of memory$"):
