@@ -31,7 +31,10 @@ MEMORY = 6 * 2**30
 """Bytes of writable memory that a child process may have."""
 PATIENCE = 900.0
 """Seconds until a call counts as hung."""
-PACKAGES = ("dareps", "torch", "torchvision", "numpy", "scikit-learn", "skorch", "skada", "pytorch-adapt")
+PACKAGES = (
+    *("dareps", "torch", "torchvision", "numpy", "scikit-learn", "skorch"),
+    *("skada", "pytorch-adapt", "geomloss", "POT", "triton"),
+)
 _MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 
 
@@ -81,19 +84,20 @@ class Figure:
 
 
 class Worker:
-    """A child process of one thread and limited memory that answers calls.
+    """A child process of limited threads and memory that answers calls.
 
     Args:
         python: The interpreter; another environment's for peers.
         memory: Bytes of writable memory it may have.
+        threads: How many it may use.
     """
 
-    def __init__(self, python: str | Path = sys.executable, memory: int = MEMORY) -> None:
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(THREADS))
+    def __init__(self, python: str | Path = sys.executable, memory: int = MEMORY, threads: int = THREADS) -> None:
+        pools = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         quiet = {"BENCHMARK_MEMORY": str(memory), "PYTHONWARNINGS": "ignore"}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._child = subprocess.Popen(
-            [str(python), "-m", "benchmarks._worker"], cwd=ROOT, env=os.environ | threads | quiet,
+            [str(python), "-m", "benchmarks._worker"], cwd=ROOT, env=os.environ | pools | quiet,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
         )  # fmt: skip
 

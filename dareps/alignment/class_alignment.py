@@ -68,9 +68,15 @@ class ClassAlignment(LabelledPair):
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
 
-        from dareps.maths.kernels import class_discrepancies
+        from dareps.maths.kernels import class_weights, gaussian, mean_bandwidth, pooled_rows, unit_rows
+        from dareps.maths.pairs import pair_sum
 
-        discrepancies, exist = class_discrepancies(source, target, self._one_hot(labels, logits), self._classes(logits))
+        rows = pooled_rows(source, target)
+        of_source, of_target = (
+            found.to(rows.dtype) for found in (self._one_hot(labels, logits), self._classes(logits))
+        )
+        exist = (of_source.amax(0).unsqueeze(1) * of_target.amax(0).unsqueeze(0)).detach()
         same = torch.eye(len(exist), dtype=exist.dtype, device=exist.device) * exist
-        intra, inter = ((discrepancies * chosen).sum() / chosen.sum().clamp_min(1) for chosen in (same, exist - same))
-        return intra - self.inter * inter
+        intra, inter = (chosen / chosen.sum().clamp_min(1) for chosen in (same, exist - same))
+        left, right = class_weights(of_source, of_target, intra - self.inter * inter)
+        return pair_sum([unit_rows(rows, mean_bandwidth(rows))], [gaussian()], left, right)

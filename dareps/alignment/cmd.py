@@ -53,14 +53,6 @@ class CMD(Alignment):
         return widened(self._discrepancy, source, target)
 
     def _discrepancy(self, source: Tensor, target: Tensor) -> Tensor:
-        import torch
+        from dareps.maths.moments import moment_distance
 
-        from dareps.maths.moments import moments
-        from dareps.maths.norms import safe_norm
-
-        width = self.high - self.low
-        if width != 1:
-            # Dividing the rows once is dividing the k-th moment by width^k.
-            source, target = source / width, target / width
-        pairs = zip(moments(source, self.moments), moments(target, self.moments), strict=True)
-        return safe_norm(torch.stack([of_source - of_target for of_source, of_target in pairs])).sum()
+        return moment_distance(source, target, self.moments, self.high - self.low)

@@ -36,9 +36,7 @@ class EnergyDistance(Alignment):
         return widened(self._distance, source, target)
 
     def _distance(self, source: Tensor, target: Tensor) -> Tensor:
-        from dareps.maths.kernels import DISTANCE, contrast, pooled_rows
-        from dareps.maths.pairs import pair_sum
+        from dareps.maths.kernels import DISTANCE
+        from dareps.maths.pairs import discrepancy
 
-        rows = pooled_rows(source, target)
-        weights = contrast(rows, len(source))
-        return pair_sum([rows], [DISTANCE], weights, weights)
+        return discrepancy(source, target, DISTANCE, 1.0)

@@ -99,55 +99,30 @@ class MMD(Alignment):
 
     def _estimate(self, source: Tensor, target: Tensor, bandwidth: Tensor | None = None) -> Tensor:
         from dareps.maths.kernels import MULTI_KERNELS, pooled_rows
-        from dareps.maths.pairs import UNTILED
+        from dareps.maths.pairs import discrepancy
 
-        rows = pooled_rows(source, target)
         if self.kernel == "linear":
-            return self._of_means(rows[: len(source)], rows[len(source) :])
+            return self._of_means(source, target)
         kernel = MULTI_KERNELS[self.kernel]
         if self.estimator == "linear":
-            return self._paired(rows, len(source), kernel, bandwidth)
-        every = self._all_pairs if len(rows) <= UNTILED else self._in_tiles
-        return every(rows, len(source), kernel, bandwidth)
-
-    def _all_pairs(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
-        from dareps.maths.kernels import KERNELS, block_sums, squared_distances
-
-        m = len(rows) - n
-        distances = squared_distances(rows, kernel.rooted)
-        values = kernel.value(distances, self._bandwidth(rows, bandwidth, distances))
-        within_source, within_target, between = block_sums(values, n)
-        if self.estimator == "biased":
-            return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
-        off_source = (within_source - KERNELS * n) / (n * (n - 1))
-        return off_source + (within_target - KERNELS * m) / (m * (m - 1)) - between * 2 / (n * m)
-
-    def _in_tiles(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
-        from dareps.maths.kernels import contrast, sides, unit_rows
-        from dareps.maths.pairs import pair_sum
-
-        m = len(rows) - n
-        layer = unit_rows(rows, self._bandwidth(rows, bandwidth))
-        if self.estimator == "biased":
-            weights = contrast(rows, n)
-            return pair_sum([layer], [kernel], weights, weights)
-        # Column 0 of `right` weighs the pairs that a source row is in, column 1 those of a target row. Pairs of a row
-        # with itself need no taking out: `pair_sum` counts from the kernel's value at distance 0.
-        left, right = sides(rows, n), rows.new_full((len(rows), 2), -1 / (n * m))
-        right[:n, 0].fill_(1 / (n * (n - 1)))
-        right[n:, 1].fill_(1 / (m * (m - 1)))
-        return pair_sum([layer], [kernel], left, right)
+            return self._paired(pooled_rows(source, target), len(source), kernel, bandwidth)
+        b = self._statistic if bandwidth is None else bandwidth
+        return discrepancy(source, target, kernel, b, unbiased=self.estimator == "unbiased")
 
     def _paired(self, rows: Tensor, n: int, kernel: Kernel, bandwidth: Tensor | None) -> Tensor:
         import torch
 
         (x1, x2), (y1, y2) = _couples(rows[:n], rows[n:])
         distances = torch.stack((x1 - x2, y1 - y2, x1 - y2, x2 - y1)).square().sum(-1)
-        terms = kernel.value(distances, self._bandwidth(rows, bandwidth)).mean(1)
+        terms = kernel.value(distances, self._statistic(rows) if bandwidth is None else bandwidth).mean(1)
         return terms[0] + terms[1] - terms[2] - terms[3]
 
     def _of_means(self, source: Tensor, target: Tensor) -> Tensor:
         """The linear kernel's estimates, which need no pairs."""
+        from dareps.maths.kernels import pooled_rows
+
+        rows, n = pooled_rows(source, target), len(source)
+        source, target = rows[:n], rows[n:]
         if self.estimator == "linear":
             (x1, x2), (y1, y2) = _couples(source, target)
             return ((x1 - y1) * (x2 - y2)).sum(1).mean()
@@ -157,13 +132,12 @@ class MMD(Alignment):
         # Without its diagonal, the mean of x'x' over a side is |mean|^2 less the variance of the mean.
         return biased - source.var(0).sum() / len(source) - target.var(0).sum() / len(target)
 
-    def _bandwidth(self, rows: Tensor, known: Tensor | None, distances: Tensor | None = None) -> Tensor | float:
+    def _statistic(self, rows: Tensor) -> Tensor | float:
+        """b of centred pooled rows (n + m, d)."""
         from dareps.maths.kernels import mean_bandwidth, median_bandwidth, squared_distances
 
-        if known is not None:
-            return known
         if self.bandwidth == "median":
-            return median_bandwidth(squared_distances(rows.detach()) if distances is None else distances)
+            return median_bandwidth(squared_distances(rows.detach()))
         return mean_bandwidth(rows) if isinstance(self.bandwidth, str) else self.bandwidth
 
 

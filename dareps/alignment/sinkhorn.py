@@ -25,7 +25,7 @@ class SinkhornDivergence(Alignment):
     geometrically from the largest cost. The value is a lower bound of the divergence that is never negative: potentials
     that have not converged give way to those of each side with itself where these are better. The gradient is that of
     the plans (envelope theorem); neither potentials nor a relative eps are differentiated, and only first derivatives
-    are given.
+    are given. More than 4096 pooled rows are taken in tiles with memory linear in their number.
 
     source (n, d), target (m, d) -> (). Genevay et al., AISTATS 2018, eq. 5; Feydy et al., AISTATS 2019, eq. 3 and
     theorem 1.
@@ -58,8 +58,11 @@ class SinkhornDivergence(Alignment):
 
     def _divergence(self, source: Tensor, target: Tensor) -> Tensor:
         from dareps.maths.kernels import pooled_rows, squared_distances
+        from dareps.maths.tiled_transport import WHOLE, tiled_sinkhorn
         from dareps.maths.transport import regularisation, sinkhorn_divergence
 
+        if len(source) + len(target) > WHOLE:
+            return tiled_sinkhorn(source, target, self.epsilon, self.relative, self.iterations)
         costs, n = squared_distances(pooled_rows(source, target)), len(source)
         epsilon = regularisation(costs.detach()[:n, n:], self.epsilon, self.relative)
         return sinkhorn_divergence(costs, n, epsilon, self.iterations)

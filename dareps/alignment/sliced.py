@@ -64,11 +64,9 @@ class SlicedWasserstein(_AlongDirections):
     """
 
     def _distance(self, source: Tensor, target: Tensor, directions: Tensor) -> Tensor:
-        from dareps.maths.kernels import pooled_rows
-        from dareps.maths.quantiles import transport_along
+        from dareps.maths.quantiles import mean_transport
 
-        rows, n = pooled_rows(source, target), len(source)
-        return transport_along(rows[:n], rows[n:], directions).mean()
+        return mean_transport(source, target, directions)
 
 
 class MaxSlicedWasserstein(_AlongDirections):

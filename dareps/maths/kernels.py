@@ -32,6 +32,13 @@ def pooled_rows(source: Tensor, target: Tensor) -> Tensor:
     return rows - rows.detach().mean(0, keepdim=True)
 
 
+def centre_(rows: Tensor) -> Tensor:
+    """`pooled_rows` of rows (n + m, d) that stand together already and carry no gradient, in place."""
+    rows -= rows[:1].clone()
+    rows -= rows.mean(0, keepdim=True)
+    return rows
+
+
 def squared_norms(rows: Tensor, rooted: bool = False) -> Tensor:
     """|z_i|^2 of rows (n, d) as (n,), from which distances in Gram form start.
 
@@ -130,20 +137,27 @@ Slope = tuple[Tensor, Tensor]
 
 
 def _exponential_slope(x: Tensor, octaves: int = _OCTAVES) -> Slope:
-    """sum over i of exp(-x / 2^i), and its derivative by x."""
-    rate = 2.0**-octaves
-    power = (x * -rate).exp()
-    value, slope = power, power * -rate
-    for _ in range(2 * octaves):
-        rate, power = 2 * rate, power * power
-        value, slope = value + power, slope.add(power, alpha=-rate)
+    """sum over i of exp(-x / 2^i), and its derivative by x, which is overwritten."""
+    rate = -(2.0**-octaves)
+    value = x.mul_(rate).exp_()
+    if octaves == 0:
+        return value, value * rate
+    power = value * value
+    slope = (value * rate).add_(power, alpha=2 * rate)
+    value.add_(power)
+    for _ in range(2 * octaves - 1):
+        rate = 2 * rate
+        power.square_()
+        value.add_(power)
+        slope.add_(power, alpha=2 * rate)
     return value, slope
 
 
 def _laplace_slope(distances: Tensor) -> Slope:
     root = distances.sqrt()
+    half = _half_inverse(root)
     value, slope = _exponential_slope(root)
-    return value, slope * _half_inverse(root)
+    return value, slope.mul_(half)
 
 
 def _rational_slope(distances: Tensor) -> Slope:
@@ -171,22 +185,24 @@ class Kernel:
 
     Attributes:
         value: (D, bandwidth) -> k.
-        slope: D -> (k, dk/dD) at bandwidth 1.
+        slope: D -> (k, dk/dD) at bandwidth 1; it may overwrite D.
         peak: k at D = 0.
         rooted: Whether it takes a root of D.
+        octaves: r of the sum over i = -r..r of exp(-D / (2^i b)), or None for any other kernel.
     """
 
     value: Callable[[Tensor, Tensor | float], Tensor]
     slope: Callable[[Tensor], Slope]
     peak: int = KERNELS
     rooted: bool = False
+    octaves: int | None = None
 
 
 @lru_cache
 def gaussian(octaves: int = _OCTAVES) -> Kernel:
     """The kernel of `gaussian_sum` with 2 octaves + 1 Gaussians."""
     value, slope = partial(gaussian_sum, octaves=octaves), partial(_exponential_slope, octaves=octaves)
-    return Kernel(value, slope, peak=2 * octaves + 1)
+    return Kernel(value, slope, peak=2 * octaves + 1, octaves=octaves)
 
 
 MULTI_KERNELS: Final[Mapping[str, Kernel]] = MappingProxyType(
@@ -213,45 +229,20 @@ def sides(rows: Tensor, n: int) -> Tensor:
     return marks
 
 
-def block_sums(kernel: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums of a pooled kernel matrix (n + m, n + m) within source, within target and between them, 0-d each.
+def class_weights(of_source: Tensor, of_target: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+    """left and right (n + m, 2 c) so that sum_ij (left right')_ij k_ij = sum_kl factors_kl D(k, l).
 
-    Two thin matrix products: slices would cost a zero-filled matrix each in the backward pass.
-    """
-    side = sides(kernel, n)
-    sums = side.T @ (kernel @ side)
-    return sums[0, 0], sums[1, 1], sums[0, 1]
-
-
-def class_discrepancies(source: Tensor, target: Tensor, of_source: Tensor, of_target: Tensor) -> tuple[Tensor, Tensor]:
-    """Biased squared discrepancies (c, c) between classes of source (n, d) and of target (m, d), and which exist.
-
-    Entry (k, l) compares source rows of class k with target rows of class l under the multi-kernel of all pooled rows
-    with its mean bandwidth; it is 0, and marked 0 in the second result, where one of the two has no row.
+    D(k, l) is the biased squared discrepancy between source rows of class k and target rows of class l.
 
     Args:
-        source: Rows (n, d).
-        target: Rows (m, d).
         of_source: Membership (n, c), 0 or 1.
         of_target: Membership (m, c), 0 or 1.
+        factors: (c, c), 0 where one of the two classes has no row.
     """
-    rows = pooled_rows(source, target)
-    kernel = gaussian_sum(squared_distances(rows), mean_bandwidth(rows))
     n, classes = of_source.shape
-    members = rows.new_zeros(len(rows), 2 * classes)
-    members[:n, :classes], members[n:, classes:] = of_source, of_target
-    counts = members.sum(0)
-    weights = members / counts.clamp_min(1)
-    # The mean kernel of every class with every other: an absent class has weights 0, so its means are 0.
-    means = weights.T @ (kernel @ weights)
-    within, exists = means.diagonal(), (counts > 0).to(rows.dtype)
-    between = means[:classes, classes:]
-    present = exists[:classes].unsqueeze(1) * exists[classes:].unsqueeze(0)
-    return (within[:classes].unsqueeze(1) + within[classes:].unsqueeze(0) - 2 * between) * present, present
-
-
-def biased_gap(kernel: Tensor, n: int) -> Tensor:
-    """mean k(x, x') + mean k(y, y') - 2 mean k(x, y), 0-d, of a pooled kernel matrix (n + m, n + m)."""
-    m = len(kernel) - n
-    within_source, within_target, between = block_sums(kernel, n)
-    return within_source / (n * n) + within_target / (m * m) - between * 2 / (n * m)
+    means = of_source.new_zeros(n + len(of_target), 2 * classes)
+    means[:n, :classes] = of_source / of_source.sum(0).clamp_min(1)
+    means[n:, classes:] = of_target / of_target.sum(0).clamp_min(1)
+    upper = torch.cat((factors.sum(1).diag(), -factors), 1)
+    lower = torch.cat((-factors.T, factors.sum(0).diag()), 1)
+    return means, means @ torch.cat((upper, lower))

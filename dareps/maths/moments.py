@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import torch
 from torch import Tensor
+
+from dareps.maths.eager import Eager
+from dareps.maths.norms import safe_norm
+
+# A block and its powers should stay in a core's cache.
+_BLOCK = 1 << 17
 
 
 def centred_rows(rows: Tensor) -> Tensor:
@@ -37,3 +46,79 @@ def moments(rows: Tensor, order: int) -> list[Tensor]:
         power = power * centred
         found.append(power.mean(0))
     return found
+
+
+def moment_distance(source: Tensor, target: Tensor, order: int, width: float = 1.0) -> Tensor:
+    """Sum over k = 1..order of |c_k(X) - c_k(Y)| / width^k, c_1 the mean and c_k the central moments, 0-d.
+
+    Powers are made block by block, once for the moments and once for the gradient, which is a polynomial in x - mean:
+    the one of c_k by a row is k / n ((x - mean)^(k - 1) - c_(k - 1)).
+
+    Args:
+        source: Rows (n, d).
+        target: Rows (m, d).
+        order: The highest k.
+        width: Of the support.
+    """
+
+    def run(wanted: bool, sides: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        found = [_moments_by_block(rows, order, width) for rows in sides]
+        gaps = found[0] - found[1]
+        if not wanted:
+            return safe_norm(gaps).sum(), *(rows.new_zeros(0) for rows in sides)
+        with torch.enable_grad():
+            leaf = gaps.detach().requires_grad_()
+            value = safe_norm(leaf).sum()
+            (direction,) = torch.autograd.grad(value, leaf)
+        signed = zip(sides, found, (direction, -direction), strict=True)
+        return value.detach(), *(_moment_slope(rows, each, slope, width) for rows, each, slope in signed)
+
+    def plain(source: Tensor, target: Tensor) -> Tensor:
+        # Dividing the rows once is dividing the k-th moment by width^k.
+        pairs = zip(moments(source / width, order), moments(target / width, order), strict=True)
+        return safe_norm(torch.stack([ours - theirs for ours, theirs in pairs])).sum()
+
+    return Eager(run, plain=plain)(source, target)
+
+
+def _blocks(rows: Tensor, mean: Tensor, width: float) -> Iterator[tuple[slice, Tensor]]:
+    """Blocks of (rows - mean) / width."""
+    step = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        at = slice(start, min(start + step, len(rows)))
+        centred = rows[at] - mean
+        yield at, centred if width == 1 else centred.div_(width)
+
+
+def _moments_by_block(rows: Tensor, order: int, width: float) -> Tensor:
+    """`moments` of rows / width, (order, d)."""
+    mean = rows.mean(0)
+    found = rows.new_zeros(order, rows.shape[1])
+    for _, centred in _blocks(rows, mean, width):
+        power = centred
+        for k in range(1, order):
+            power = power * centred if k == 1 else power.mul_(centred)
+            found[k] += power.sum(0)
+    found.div_(len(rows))
+    found[0] = mean / width
+    return found
+
+
+def _moment_slope(rows: Tensor, found: Tensor, direction: Tensor, width: float) -> Tensor:
+    """Gradient (n, d) of sum over k of <direction_k, c_k / width^k> by rows (n, d), by Horner's rule."""
+    count = torch.arange(1, len(direction) + 1, dtype=rows.dtype, device=rows.device).unsqueeze(1)
+    factors = direction * count / (len(rows) * width)
+    # Central moments do not move with the mean.
+    constant = factors[0] - (factors[2:] * found[1:-1]).sum(0)
+    result = torch.empty_like(rows)
+    for at, centred in _blocks(rows, found[0] * width, width):
+        result[at] = _horner([constant, *factors[1:]], centred)
+    return result
+
+
+def _horner(factors: Sequence[Tensor], x: Tensor) -> Tensor:
+    """sum over k of factors_k x^k, each factor (d,), x (n, d)."""
+    total = factors[-1].expand_as(x) if len(factors) == 1 else x * factors[-1]
+    for number, factor in enumerate(reversed(factors[:-1]), start=1):
+        total = total.add_(factor) if number == len(factors) - 1 else total.add_(factor).mul_(x)
+    return total

@@ -4,28 +4,30 @@ A discrepancy between samples is such a sum: the biased one of MMD is w' K w wit
 target. The kernel enters less its value at distance 0, because weights that sum to 0 do so only up to rounding: equal
 rows then give exactly 0, and what is near 0 keeps its digits.
 
-A tile is a block of rows against all rows from its first one on, because weights and kernel are symmetric. When a
+A tile is a block of rows against a block of rows at or after it, because weights and kernel are symmetric. When a
 gradient is wanted it is accumulated along with the value, so that no tile is made twice or kept.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Never
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from dareps.errors import ContractError
-from dareps.maths.kernels import Kernel, squared_distances, squared_norms
+from dareps.maths.eager import Eager
+from dareps.maths.kernels import Kernel, centre_, contrast, pooled_rows, sides, squared_distances, squared_norms, usable
+from dareps.maths.scope import Scope
 
 UNTILED: Final = 1024
-"""Up to how many pooled rows, about 512 a side, a kernel matrix is made in one piece."""
-# A tile should stay in a core's cache; on an accelerator it should be worth the launch of its kernels.
-_ON_CPU, _ELSEWHERE = 1 << 18, 1 << 22
+"""Up to how many pooled rows, about 512 a side, there are second derivatives."""
+# A tile and what is made of it should stay in a core's cache; on an accelerator it should be worth its launches.
+_ON_CPU, _ELSEWHERE = 256, 2048
+_FUSIBLE = ("cuda",)
+_fused = [False]
+_REFUSAL = ("a kernel sum in tiles", f"Use at most {UNTILED} rows, source and target together.")
 
 
 def pair_sum(
@@ -38,18 +40,100 @@ def pair_sum(
         kernels: One per layer.
         left: (n, r), without gradient.
         right: Likewise; left right' has to be symmetric.
-        tile: Rows in a tile; left out, chosen by size, and up to `UNTILED` rows are no tiles at all.
+        tile: Rows in a side of a tile; left out, chosen by size, and up to `UNTILED` rows can be differentiated twice.
 
     Raises:
         ContractError: When a sum in tiles is differentiated twice.
     """
-    left, right = left.detach(), right.detach()
-    size = len(left)
-    if tile is None and size <= UNTILED:
+
+    def run(wanted: bool, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        left, right, *layers = tensors
+        return Sweep(layers, kernels, wanted, tile).over(left, right)
+
+    def plain(left: Tensor, right: Tensor, *layers: Tensor) -> Tensor:
         return _in_one_piece(layers, kernels, left, right)
-    plan = _Plan(tuple(kernels), tile or _tile(size, left.device), _wants_gradient(layers))
-    value: Tensor = _PairSum.apply(plan, left, right, *layers)[0]
-    return value
+
+    task = Eager(run, 2, plain if tile is None and len(left) <= UNTILED else None, _REFUSAL)
+    return task(left.detach(), right.detach(), *layers)
+
+
+def fused(on: bool = True) -> Scope[bool]:
+    """Inside a `with`, biased Gaussian discrepancies of float32 rows on CUDA go through the fused Triton kernel.
+
+    It is off otherwise, because its speed was not measured on a device: `python -m benchmarks.losses --device cuda`
+    does so. It has no tiles, so it needs no more memory than the rows, their gradient and one number a block.
+    """
+    return Scope(_fused, on)
+
+
+Bandwidth = Callable[[Tensor], Tensor | float]
+"""Centred pooled rows (n + m, d) -> b, without gradient."""
+
+
+def discrepancy(
+    source: Tensor, target: Tensor, kernel: Kernel, bandwidth: Tensor | float | Bandwidth, unbiased: bool = False
+) -> Tensor:
+    """Squared maximum mean discrepancy of source (n, d) and target (m, d) with k(D / b), 0-d.
+
+    Args:
+        source: Rows.
+        target: Rows.
+        kernel: k.
+        bandwidth: b, or how to find it; 0 gives the value 0.
+        unbiased: Whether pairs of a row with itself are left out.
+
+    Raises:
+        ContractError: When one of more than `UNTILED` rows is differentiated twice.
+    """
+    weights = _unbiased if unbiased else _biased
+    known = (bandwidth,) if isinstance(bandwidth, Tensor) else ()
+
+    def scale(rows: Tensor, known: Sequence[Tensor]) -> Tensor | float:
+        return usable(known[0] if known else bandwidth(rows) if callable(bandwidth) else bandwidth) ** -0.5
+
+    def run(wanted: bool, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        *known, source, target = tensors
+        rows, n = centre_(torch.cat((source, target))), len(source)
+        factor = scale(rows, known)
+        value, slope = _summed(rows.mul_(factor), kernel, weights(rows, n), wanted)
+        slope.mul_(factor)
+        return value, slope[:n], slope[n:]
+
+    def plain(*tensors: Tensor) -> Tensor:
+        *known, source, target = tensors
+        rows = pooled_rows(source, target)
+        return _in_one_piece([rows * scale(rows.detach(), known)], [kernel], *weights(rows, len(source)))
+
+    small = len(source) + len(target) <= UNTILED
+    return Eager(run, len(known), plain if small else None, _REFUSAL)(*known, source, target)
+
+
+def _summed(rows: Tensor, kernel: Kernel, weights: tuple[Tensor, Tensor], wanted: bool) -> tuple[Tensor, ...]:
+    """The sum of one layer and its gradient, by tiles or by the fused kernel."""
+    left, right = weights
+    fusible = left is right and rows.dtype == torch.float32 and rows.device.type in _FUSIBLE
+    if _fused[-1] and fusible and kernel.octaves is not None:
+        from dareps.maths._triton_pairs import gaussian_sweep
+
+        return gaussian_sweep(rows, left, kernel.octaves, wanted)
+    return Sweep([rows], [kernel], wanted).over(left, right)
+
+
+def _biased(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    weights = contrast(rows, n)
+    return weights, weights
+
+
+def _unbiased(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Column 0 of the second weighs the pairs that a source row is in, column 1 those of a target row.
+
+    Pairs of a row with itself need no taking out: sums count from the kernel's value at distance 0.
+    """
+    m = len(rows) - n
+    right = rows.new_full((len(rows), 2), -1 / (n * m))
+    right[:n, 0].fill_(1 / (n * (n - 1)))
+    right[n:, 1].fill_(1 / (m * (m - 1)))
+    return sides(rows, n), right
 
 
 def _in_one_piece(layers: Sequence[Tensor], kernels: Sequence[Kernel], left: Tensor, right: Tensor) -> Tensor:
@@ -64,158 +148,84 @@ def _peak(kernels: Sequence[Kernel]) -> int:
     return math.prod(kernel.peak for kernel in kernels)
 
 
-def _tile(size: int, device: torch.device) -> int:
-    return max(1, (_ON_CPU if device.type == "cpu" else _ELSEWHERE) // size)
+Blocks = tuple[slice, slice]
 
 
-def _wants_gradient(layers: Sequence[Tensor]) -> bool:
-    return torch.is_grad_enabled() and any(rows.requires_grad for rows in layers)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a sum is made: `wanted` says whether the gradient comes with it."""
-
-    kernels: tuple[Kernel, ...]
-    tile: int
-    wanted: bool
-
-
-class _PairSum(Function):
-    """The sum in tiles, and its gradient by every layer as outputs that are not differentiable (empty if unwanted)."""
-
-    @staticmethod
-    def forward(plan: _Plan, left: Tensor, right: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
-        return _Sweep(plan, layers).over(left, right)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.plan, *tensors = inputs
-        kept = (*tensors, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*kept)
-        ctx.save_for_forward(*kept)
-
-    @staticmethod
-    def backward(ctx: Any, factor: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        layers, gradients = _kept(ctx)
-        pairs = zip(gradients, layers, strict=True)
-        return (None, None, None, *(_FirstOrder.apply(factor, *pair) for pair in pairs))
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
-        layers, gradients = _kept(ctx)
-        moves = zip(gradients, tangents[3:], layers, strict=True)
-        parts = [_FirstOrder.apply(move, gradient, rows).sum() for gradient, move, rows in moves if move is not None]
-        return (torch.stack(parts).sum(), *(None for _ in layers))
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], plan: _Plan, *tensors: Tensor) -> tuple[Any, Any]:
-        # Copies take turns: tiles of all of them at once would be as many times larger.
-        plan = replace(plan, wanted=plan.wanted or _wants_gradient(tensors[2:]))
-        moved = [x if dim is None else x.movedim(dim, 0) for x, dim in zip(tensors, in_dims[1:], strict=True)]
-        found = []
-        for copy in range(info.batch_size):
-            own = [x if dim is None else x[copy] for x, dim in zip(moved, in_dims[1:], strict=True)]
-            found.append(_PairSum.apply(plan, *own))
-        stacked = tuple(torch.stack(parts) for parts in zip(*found, strict=True))
-        return stacked, (0,) * len(stacked)
-
-
-def _kept(ctx: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """The layers and the gradients by them, which are made now where nobody seemed to want them before."""
-    count = len(ctx.plan.kernels)
-    left, right, *rest = ctx.saved_tensors
-    layers, gradients = tuple(rest[:count]), tuple(rest[count:])
-    if not ctx.plan.wanted:
-        plan = replace(ctx.plan, wanted=True)
-        gradients = _PairSum.apply(plan, left, right, *layers)[1:]
-    return layers, gradients
-
-
-class _FirstOrder(Function):
-    """factor x gradient, for a gradient that is a function of `rows` but carries no graph.
-
-    Differentiating it again is refused, because what would come out is 0 and wrong.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(factor: Tensor, gradient: Tensor, rows: Tensor) -> Tensor:
-        return factor * gradient
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Nothing is kept: there is no second derivative."""
-
-    @staticmethod
-    def backward(ctx: Any, *_: Any) -> Never:
-        _refuse()
-
-    @staticmethod
-    def jvp(ctx: Any, *_: Any) -> Never:
-        _refuse()
-
-
-def _refuse() -> Never:
-    what = "a kernel sum in tiles has first derivatives only and was differentiated twice"
-    raise ContractError("maths.pairs", what, fix=f"Use at most {UNTILED} rows, source and target together.")
-
-
-class _Sweep:
+class Sweep:
     """One pass over the tiles.
 
     Args:
-        plan: How to go.
         layers: Rows (n, d_l) of each layer.
+        kernels: One per layer.
+        wanted: Whether the gradients come with the value.
+        tile: Rows in a side of a tile, or None for what suits the size and the device.
     """
 
-    def __init__(self, plan: _Plan, layers: Sequence[Tensor]) -> None:
-        self.plan, self.layers = plan, layers
-        self.norms = [squared_norms(rows, kernel.rooted) for rows, kernel in zip(layers, plan.kernels, strict=True)]
+    def __init__(
+        self, layers: Sequence[Tensor], kernels: Sequence[Kernel], wanted: bool, tile: int | None = None
+    ) -> None:
+        self.layers, self.kernels, self.wanted = layers, kernels, wanted
+        self.size, self.tile = len(layers[0]), tile
+        self.norms = [squared_norms(rows, kernel.rooted) for rows, kernel in zip(layers, kernels, strict=True)]
         self.value = layers[0].new_zeros(())
-        self.gradients = [torch.zeros_like(rows) if plan.wanted else rows.new_zeros(0) for rows in layers]
-        self.masses = [rows.new_zeros(len(rows), 1) for rows in layers]
+        self.gradients = [torch.zeros_like(rows) if wanted else rows.new_zeros(0) for rows in layers]
+        self.masses = [rows.new_zeros(len(rows), 1) for rows in layers if wanted]
 
     def over(self, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
-        """The value (0-d) and the gradients."""
-        for start in range(0, len(left), self.plan.tile):
-            stop = min(start + self.plan.tile, len(left))
-            weights = left[start:stop] @ right[start:].T
-            weights[:, stop - start :] *= 2  # also for the pairs (j, i), which no tile holds
-            (self._with_slopes if self.plan.wanted else self._alone)(start, stop, weights)
-        if self.plan.wanted:
+        """The value (0-d) and the gradients, empty where they are not wanted."""
+        for first, second in blocks(self.size, self.tile, left.device):
+            weights = left[first] @ right[second].T
+            if first != second:
+                weights *= 2  # also for the pairs (j, i), which no tile holds
+            (self._with_slopes if self.wanted else self._alone)((first, second), weights)
+        if self.wanted:
             for gradient, rows, mass in zip(self.gradients, self.layers, self.masses, strict=True):
                 gradient.addcmul_(rows, mass, value=2)
         return (self.value, *self.gradients)
 
-    def _distances(self, layer: int, start: int, stop: int) -> Tensor:
+    def _distances(self, layer: int, at: Blocks) -> Tensor:
         rows, norms = self.layers[layer], self.norms[layer]
-        gram = torch.addmm(norms[start:].unsqueeze(0), rows[start:stop], rows[start:].T, alpha=-2)
-        return gram.add_(norms[start:stop].unsqueeze(1)).clamp_min_(0)
+        gram = torch.addmm(norms[at[1]].unsqueeze(0), rows[at[0]], rows[at[1]].T, alpha=-2)
+        return gram.add_(norms[at[0]].unsqueeze(1)).clamp_min_(0)
 
-    def _alone(self, start: int, stop: int, weights: Tensor) -> None:
-        self._add(weights, [k.value(self._distances(i, start, stop), 1.0) for i, k in enumerate(self.plan.kernels)])
+    def _alone(self, at: Blocks, weights: Tensor) -> None:
+        self._add(weights, [kernel.value(self._distances(i, at), 1.0) for i, kernel in enumerate(self.kernels)])
 
     def _add(self, weights: Tensor, values: Sequence[Tensor]) -> None:
         product = math.prod(values[1:], start=values[0])
-        self.value += weights.mul_(product - _peak(self.plan.kernels)).sum()
+        self.value += weights.mul_(product - _peak(self.kernels)).sum()
 
-    def _with_slopes(self, start: int, stop: int, weights: Tensor) -> None:
-        found = [kernel.slope(self._distances(i, start, stop)) for i, kernel in enumerate(self.plan.kernels)]
+    def _with_slopes(self, at: Blocks, weights: Tensor) -> None:
+        found = [kernel.slope(self._distances(i, at)) for i, kernel in enumerate(self.kernels)]
         for layer, (_, slope) in enumerate(found):
-            slope = slope * weights
+            slope.mul_(weights)
             for other, (value, _) in enumerate(found):
                 if other != layer:
-                    slope *= value
-            self._push(layer, start, stop, slope)
+                    slope.mul_(value)
+            self._push(layer, at, slope)
         self._add(weights, [value for value, _ in found])
 
-    def _push(self, layer: int, start: int, stop: int, slope: Tensor) -> None:
+    def _push(self, layer: int, at: Blocks, slope: Tensor) -> None:
         """d/dz_i of sum_ij s_ij |z_i - z_j|^2 is 2 sum_j s_ij (z_i - z_j); that of z_j, 2 sum_i s_ij (z_j - z_i)."""
         rows, gradient, mass = self.layers[layer], self.gradients[layer], self.masses[layer]
-        gradient[start:stop].addmm_(slope, rows[start:], alpha=-2)
-        gradient[start:].addmm_(slope.T, rows[start:stop], alpha=-2)
-        mass[start:stop] += slope.sum(1, keepdim=True)
-        mass[start:] += slope.sum(0).unsqueeze(1)
+        # On the diagonal the two are the same.
+        sides = ((*at, slope),) if at[0] == at[1] else ((*at, slope), (at[1], at[0], slope.T))
+        alpha = -4 if at[0] == at[1] else -2
+        for to, by, part in sides:
+            gradient[to].addmm_(part, rows[by], alpha=alpha)
+            mass[to].add_(part.sum(1, keepdim=True), alpha=-alpha / 2)
+
+
+def blocks(size: int, tile: int | None, device: torch.device) -> list[Blocks]:
+    """Pairs of blocks of rows that hold every pair of rows once, up to its order; one pair of blocks for few rows.
+
+    Args:
+        size: How many rows.
+        tile: Rows in a block, or None for what suits the device.
+        device: Where they are.
+    """
+    if tile is None and size <= UNTILED // 2:
+        return [(slice(0, size), slice(0, size))]
+    step = tile or (_ON_CPU if device.type == "cpu" else _ELSEWHERE)
+    found = [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    return [(first, second) for number, first in enumerate(found) for second in found[number:]]

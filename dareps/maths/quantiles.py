@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dareps.maths._order import ascending
+from dareps.maths.eager import Eager
+from dareps.maths.kernels import centre_, pooled_rows
+
 _MOST = 1e-30
 
 
@@ -27,6 +31,46 @@ def transport_along(source: Tensor, target: Tensor, directions: Tensor) -> Tenso
     of_source, of_target, widths = _merged_grid(n, m, source)
     gaps = x.index_select(0, of_source) - y.index_select(0, of_target)
     return widths @ gaps.square()
+
+
+def mean_transport(source: Tensor, target: Tensor, directions: Tensor) -> Tensor:
+    """Mean of `transport_along` over the directions (d, p), 0-d; its gradient needs no second sort.
+
+    Projections are sorted in rows, each of which is one piece of memory.
+    """
+
+    def run(wanted: bool, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        directions, *sides = tensors
+        rows, n = centre_(torch.cat(sides)), len(sides[0])
+        along = [directions.T @ side.T for side in (rows[:n], rows[n:])]
+        orders = [ascending(each) for each in along]
+        x, y = (each.gather(1, order) for each, order in zip(along, orders, strict=True))
+        value, slopes = _row_transport(x, y)
+        if not wanted:
+            return value, rows.new_zeros(0), rows.new_zeros(0)
+        back = zip(along, orders, slopes, strict=True)
+        moves = [each.scatter_(1, order, slope).T @ directions.T for each, order, slope in back]
+        return value, *moves
+
+    def plain(directions: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        rows, n = pooled_rows(source, target), len(source)
+        return transport_along(rows[:n], rows[n:], directions).mean()
+
+    return Eager(run, 1, plain)(directions.detach(), source, target)
+
+
+def _row_transport(x: Tensor, y: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Mean squared distance, 0-d, of sorted rows (p, n) and (p, m) as quantile functions, and its slopes by both."""
+    (p, n), m = x.shape, y.shape[1]
+    if n == m:
+        gaps = x - y
+        slope = gaps * (2 / (p * n))
+        return gaps.square().sum() / (p * n), (slope, -slope)
+    of_x, of_y, widths = _merged_grid(n, m, x)
+    gaps = x.index_select(1, of_x) - y.index_select(1, of_y)
+    slope = gaps * (widths * (2 / p))
+    by_x, by_y = torch.zeros_like(x).index_add_(1, of_x, slope), torch.zeros_like(y).index_add_(1, of_y, slope)
+    return (gaps.square() @ widths).sum() / p, (by_x, -by_y)
 
 
 def _merged_grid(n: int, m: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -72,11 +72,13 @@ def better(cost: Tensor, epsilon: Tensor, first: tuple[Tensor, Tensor], second: 
 
 
 def regularisation(cost: Tensor, epsilon: float, relative: bool) -> Tensor:
-    """eps (0-d): a number, or a fraction of the mean cost; 1 where every cost is 0, where nothing depends on it."""
-    if not relative:
-        return cost.new_full((), epsilon)
-    found = cost.mean() * epsilon
-    return found.masked_fill(found <= torch.finfo(found.dtype).tiny, 1)
+    """eps (0-d): a number, or a fraction of the mean cost."""
+    return fraction(cost.mean(), epsilon) if relative else cost.new_full((), epsilon)
+
+
+def fraction(mean: Tensor, epsilon: float) -> Tensor:
+    """epsilon times the mean cost, 0-d; where every cost is 0 the least number, whose roundings vanish."""
+    return (mean * epsilon).clamp_min(torch.finfo(mean.dtype).tiny)
 
 
 def sinkhorn_divergence(costs: Tensor, n: int, epsilon: Tensor, iterations: int) -> Tensor:

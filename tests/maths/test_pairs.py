@@ -181,13 +181,13 @@ def test_the_gradient_is_made_with_the_value_and_only_when_wanted(monkeypatch):
     from dareps.maths import pairs
 
     passes = []
-    sweep = pairs._Sweep.over
+    sweep = pairs.Sweep.over
 
     def counted(self, left, right):
-        passes.append(self.plan.wanted)
+        passes.append(self.wanted)
         return sweep(self, left, right)
 
-    monkeypatch.setattr(pairs._Sweep, "over", counted)
+    monkeypatch.setattr(pairs.Sweep, "over", counted)
     tiled(STACK[0])
     with torch.no_grad():
         tiled(STACK[0].clone().requires_grad_())
