@@ -174,7 +174,7 @@ def report(
         str, typer.Option(metavar="RULE", help="Whose checkpoints make the headline figures.")
     ] = "information_maximisation",
 ) -> None:
-    """Write runs.csv, leaderboard.csv, report.md and report.html anew."""
+    """Write runs.csv, leaderboard.csv, ensembles.csv, report.md and report.html anew."""
     from dareps.commands.bench import report as command
 
     raise typer.Exit(command(folder, selection))
