@@ -28,7 +28,7 @@ class Impostor(Opponent):
     """
 
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int) -> None:
-        super().__init__(settings, repeat)
+        super().__init__(settings, shapes, repeat)
         self.domains, self.sources = shapes.domains, len(shapes.sources)
         self.discriminator = discriminator(shapes.features, hidden, len(self.domains))
 
