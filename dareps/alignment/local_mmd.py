@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +11,10 @@ from dareps.alignment._base import LabelledPair
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_LEAST = 1e-3
+"""Below this share of a side's weight in pairs of different rows, what they say is too noisy to be scaled up."""
 
 
 class LocalMMD(LabelledPair):
@@ -22,6 +27,9 @@ class LocalMMD(LabelledPair):
     b the mean of |z_i - z_j|^2 over the pairs i != j of the pooled rows, detached, or a number.
 
     With one class it is the biased MMD; with certain predictions it is the mean of the biased MMD within each class.
+    Its bias falls as features draw together, so that a large weight on small batches can collapse them:
+    `estimator: unbiased` leaves out the pairs of a row with itself and divides by what weight the others of that side
+    have, 1 - sum_i w_ic^2; it can be negative, and a class whose weight sits on one row of a side is not present.
 
     source (n, d), target (m, d), source labels (n,), target logits (m, c) -> (). Zhu et al., IEEE TNNLS 2021 (DSAN),
     section III (LMMD); the classes present as in the authors' code.
@@ -29,21 +37,32 @@ class LocalMMD(LabelledPair):
 
     nonnegative: ClassVar[bool] = True
 
+    estimator: Literal["biased", "unbiased"] = "biased"
+    """Whether pairs of a row with itself count."""
     bandwidth: Literal["mean"] | Annotated[float, Field(gt=0)] = "mean"
     """b: the batch's mean squared distance, or a number."""
 
+    def claims(self) -> Mapping[str, bool | float | None]:
+        """The class flags as far as they hold for these settings."""
+        return {**super().claims(), "nonnegative": self.estimator == "biased"}
+
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
+        import torch
+
         from dareps.maths.kernels import gaussian, mean_bandwidth, pooled_rows, unit_rows
         from dareps.maths.pairs import pair_sum
 
         rows = pooled_rows(source, target)
         layer = unit_rows(rows, mean_bandwidth(rows) if isinstance(self.bandwidth, str) else self.bandwidth)
-        weights, share = _weights(labels, logits.detach().to(rows.dtype))
-        return pair_sum([layer], [gaussian()], weights, weights * share)
+        ours, theirs, share = _weights(labels, logits.detach().to(rows.dtype))
+        if self.estimator == "biased":
+            weights = torch.cat((ours, -theirs))
+            return pair_sum([layer], [gaussian()], weights, weights * share)
+        return pair_sum([layer], [gaussian()], *_off_diagonal(ours, theirs, share))
 
 
-def _weights(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights w over -v as (n + m, c), and each class's share in the mean (c,), 0 for one that is not present."""
+def _weights(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """w (n, c), v (m, c), and each class's share in the mean (c,), 0 for one that is not present."""
     import torch
 
     classes = torch.arange(logits.shape[1], device=logits.device)
@@ -52,4 +71,18 @@ def _weights(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     both = (counts * theirs.sum(0)).clamp(max=1)
     # Shares of 0 take out the classes that the floors below make up.
     v = soft / soft.sum(0).clamp_min(torch.finfo(soft.dtype).tiny)
-    return torch.cat((ours / counts.clamp_min(1), -v)), both / both.sum().clamp_min(1)
+    return ours / counts.clamp_min(1), v, both / both.sum().clamp_min(1)
+
+
+def _off_diagonal(w: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """`left` and `right` of `pair_sum`, a column for each class and side; pairs of a row with itself count as 0 there."""
+    import torch
+
+    spare_w, spare_v = 1 - w.square().sum(0), 1 - v.square().sum(0)
+    # A class whose weight sits on one row of a side has no pairs there.
+    paired = ((spare_w > _LEAST) & (spare_v > _LEAST)).to(w.dtype) * share
+    share = paired / paired.sum().clamp_min(torch.finfo(w.dtype).tiny)
+    left = torch.cat((torch.cat((w, torch.zeros_like(w)), 1), torch.cat((torch.zeros_like(v), v), 1)))
+    within_w, within_v = share / spare_w.clamp_min(_LEAST), share / spare_v.clamp_min(_LEAST)
+    right = torch.cat((torch.cat((w * within_w, -w * share), 1), torch.cat((-v * share, v * within_v), 1)))
+    return left, right

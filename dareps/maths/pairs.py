@@ -85,7 +85,7 @@ def discrepancy(
     Raises:
         ContractError: When one of more than `UNTILED` rows is differentiated twice.
     """
-    weights = _unbiased if unbiased else _biased
+    weights = unbiased_weights if unbiased else biased_weights
     known = (bandwidth,) if isinstance(bandwidth, Tensor) else ()
 
     def scale(rows: Tensor, known: Sequence[Tensor]) -> Tensor | float:
@@ -119,13 +119,16 @@ def _summed(rows: Tensor, kernel: Kernel, weights: tuple[Tensor, Tensor], wanted
     return Sweep([rows], [kernel], wanted).over(left, right)
 
 
-def _biased(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
+def biased_weights(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """`left` and `right` of `pair_sum` for pooled rows (n + m, d) under which all pairs count."""
     weights = contrast(rows, n)
     return weights, weights
 
 
-def _unbiased(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Column 0 of the second weighs the pairs that a source row is in, column 1 those of a target row.
+def unbiased_weights(rows: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """The same under which pairs of a row with itself are left out.
+
+    Column 0 of the second weighs the pairs that a source row is in, column 1 those of a target row.
 
     Pairs of a row with itself need no taking out: sums count from the kernel's value at distance 0.
     """

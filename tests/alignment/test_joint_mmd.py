@@ -27,7 +27,14 @@ def biased(k, n, m):
     return mean(s, s) + mean(t, t) - 2 * mean(s, t)
 
 
-def reference(x, y, u, v, octaves=2, bandwidth=None, c=1.68):
+def unbiased(k, n, m):
+    """The same without the pairs of a row with itself."""
+    s, t = range(n), range(n, n + m)
+    within = lambda rows: np.mean([k(i, j) for i in rows for j in rows if i != j])  # noqa: E731
+    return within(s) + within(t) - 2 * np.mean([k(i, j) for i in s for j in t])
+
+
+def reference(x, y, u, v, octaves=2, bandwidth=None, c=1.68, estimate=biased):
     f = torch.cat((x, y)).numpy()
     p = torch.cat((u, v)).softmax(1).numpy()
     b = mean_gap(f) if bandwidth is None else bandwidth
@@ -38,12 +45,12 @@ def reference(x, y, u, v, octaves=2, bandwidth=None, c=1.68):
         features = sum(math.exp(-near / (2.0**i * b)) if b else 1.0 for i in range(-octaves, octaves + 1))
         return features * (math.exp(-((p[i] - p[j]) ** 2).sum() / c) if c else 1.0)
 
-    return biased(k, len(x), len(y))
+    return estimate(k, len(x), len(y))
 
 
 @st.composite
-def problems(draw):
-    x, y = draw(pairs(low=-3, high=3, least=1))
+def problems(draw, least=1):
+    x, y = draw(pairs(low=-3, high=3, least=least))
     classes = draw(st.integers(1, 4))
     u, v = (torch.tensor(draw(_logits(len(side), classes)), dtype=torch.float64) for side in (x, y))
     return x, y, u, v
@@ -51,6 +58,19 @@ def problems(draw):
 
 def _logits(n, classes):
     return st.lists(st.lists(st.floats(-8, 8), min_size=classes, max_size=classes), min_size=n, max_size=n)
+
+
+@given(problem=problems(least=2))
+@PROPERTY
+def test_the_unbiased_form_equals_the_definition(problem):
+    found = JointMMD(estimator="unbiased")(*problem).item()
+    assert found == pytest.approx(reference(*problem, estimate=unbiased), rel=1e-8, abs=1e-10)
+
+
+def test_the_unbiased_form_needs_two_rows_a_side():
+    rows, logits = normal(1, 3, 1), normal(1, 2, 2)
+    with pytest.raises(ContractError, match="at least 2"):
+        JointMMD(estimator="unbiased")(rows, rows, logits, logits)
 
 
 @given(problem=problems(), octaves=st.integers(0, 3))

@@ -87,6 +87,43 @@ def test_names_of_classes_and_a_common_shift_of_features_do_not_matter(problem, 
     torch.testing.assert_close(renamed, LocalMMD()(*problem), rtol=1e-7, atol=1e-9)
 
 
+@given(problem=problems(most=1))
+@PROPERTY
+def test_one_class_is_the_unbiased_mmd_without_the_pairs_of_a_row_with_itself(problem):
+    x, y, labels, logits = problem
+    found = LocalMMD(estimator="unbiased")(*problem).item()
+    if min(len(x), len(y)) < 2:
+        assert found == 0
+    else:
+        assert found == pytest.approx(MMD(estimator="unbiased")(x, y).item(), rel=1e-8, abs=1e-10)
+
+
+def test_the_unbiased_form_keeps_to_classes_with_pairs_on_both_sides():
+    x, y = normal(5, 3, 1), normal(5, 3, 2) + 0.5
+    labels, picks = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 0, 1, 0, 2])
+    certain = torch.nn.functional.one_hot(picks, 3).double() * 1000
+    unbiased = MMD(estimator="unbiased", bandwidth=3.0)(x[labels == 0], y[picks == 0])
+    # Class 1 has one target row, class 2 no source row.
+    found = LocalMMD(estimator="unbiased", bandwidth=3.0)(x, y, labels, certain)
+    torch.testing.assert_close(found, unbiased, rtol=1e-9, atol=1e-12)
+
+
+def test_the_unbiased_form_does_not_reward_drawing_together():
+    # Both sides of each class come from one distribution: the value must not depend on how far apart its rows are.
+    x, labels, logits = normal(8, 3, 1), torch.tensor([0, 1] * 4), normal(8, 2, 3) * 4
+    slope = {}
+    for estimator in ("biased", "unbiased"):
+        spread = torch.ones((), dtype=torch.float64, requires_grad=True)
+        values = [
+            LocalMMD(estimator=estimator, bandwidth=4.0)(
+                spread * normal(8, 3, 2 * k), spread * normal(8, 3, 2 * k + 1), labels, logits
+            )
+            for k in range(5, 105)
+        ]
+        (slope[estimator],) = torch.autograd.grad(torch.stack(values).mean(), spread)
+    assert abs(slope["unbiased"]) < slope["biased"] / 10
+
+
 INPUTS = normal(6, 3, 1), normal(5, 3, 2) + 0.5, torch.tensor([0, 0, 1, 1, 2, 2]), normal(5, 3, 3)
 
 
