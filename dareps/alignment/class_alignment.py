@@ -33,6 +33,7 @@ class ClassAlignment(LabelledPair):
     """
 
     symmetric: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
     scale: ClassVar[float | None] = 0.0
 
     inter: float = Field(1.0, ge=0)

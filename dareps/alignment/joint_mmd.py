@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -36,6 +37,7 @@ class JointMMD(Alignment):
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     octaves: int = Field(2, ge=0)
     """r: features have 2 r + 1 Gaussians, bandwidths b / 2^r to 2^r b."""
@@ -43,6 +45,11 @@ class JointMMD(Alignment):
     """b: the batch's mean squared distance of features, or a number."""
     prediction_bandwidth: Literal["mean"] | Annotated[float, Field(gt=0)] = 1.68
     """c: a number, or the batch's mean squared distance of predictions."""
+
+    def claims(self) -> Mapping[str, bool | float | None]:
+        """The class flags, with what holds where no bandwidth comes from the batch."""
+        fixed = "mean" not in (self.bandwidth, self.prediction_bandwidth)
+        return {**super().claims(), "duplication": fixed, "gradient": fixed}
 
     def between(self, source: View, target: View) -> Tensor:
         """The loss between two streams, 0-d."""

@@ -28,6 +28,8 @@ class JointOT(LabelledPair):
     """
 
     nonnegative: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     alpha: float = Field(0.001, gt=0)
     """Factor on squared distances of features."""

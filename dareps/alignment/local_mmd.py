@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -28,9 +29,14 @@ class LocalMMD(LabelledPair):
     """
 
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     bandwidth: Literal["mean"] | Annotated[float, Field(gt=0)] = "mean"
     """b: the batch's mean squared distance, or a number."""
+
+    def claims(self) -> Mapping[str, bool | float | None]:
+        """The class flags, with what holds where the bandwidth does not come from the batch."""
+        return {**super().claims(), "duplication": self.bandwidth != "mean"}
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         from dareps.maths.kernels import gaussian, mean_bandwidth, pooled_rows, unit_rows

@@ -30,6 +30,7 @@ class MarginDisparity(Alignment):
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     gamma: float = Field(4.0, gt=0)
     """Factor on the source part, exp of the margin."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from dareps.alignment._base import Alignment
+from dareps.alignment._base import Distance
 from dareps.alignment._checks import check_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SinkhornDivergence(Alignment):
+class SinkhornDivergence(Distance):
     """Sinkhorn divergence: debiased entropic optimal transport between source and target.
 
     OT(x, y) - OT(x, x) / 2 - OT(y, y) / 2 with OT = min over plans of <plan, |x_i - y_j|^2> + eps KL(plan | uniform).
@@ -31,11 +31,6 @@ class SinkhornDivergence(Alignment):
     """
 
     scale: ClassVar[float | None] = 2.0
-    symmetric: ClassVar[bool] = True
-    nonnegative: ClassVar[bool] = True
-    zero_on_identical: ClassVar[bool] = True
-    translation: ClassVar[bool] = True
-    rotation: ClassVar[bool] = True
 
     epsilon: float = Field(0.05, gt=0)
     """eps, the strength of the entropic regularisation."""
