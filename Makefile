@@ -61,7 +61,8 @@ $(PEERS)/.installed: constraints-peers.txt
 	@.ci/environment $(PEERS) $(PYTHON)
 	@echo "Installing the versions in constraints-peers.txt ..."
 	@$(PEERS)/bin/python $(PIP) install -qq -c constraints-peers.txt \
-		torch torchvision skada scikit-learn skorch pytorch-adapt setuptools
+		torch torchvision skada scikit-learn skorch pytorch-adapt setuptools \
+		POT geomloss hypothesis pydantic PyYAML
 	@touch $@
 
 clean: ## remove environments, builds and caches; results in runs/ stay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as trials
 
 from dareps.alignment import Alignment
-from dareps.errors import LawViolation
-from dareps.plugin import plugins
+from dareps.errors import ContractError, LawViolation
+from dareps.plugin import plugins, suggestion
 from dareps.testing._claimed import CLAIMED
 from dareps.testing._draws import Case, Space
 from dareps.testing._gradients import CLAIMED_GRADIENTS, GRADIENTS
@@ -47,6 +47,7 @@ def check_alignment(
     largest: float | None = None,
     domain: Interval = DOMAIN,
     max_examples: int = 50,
+    laws: Collection[str] | None = None,
 ) -> None:
     """Hold a loss against every universal law and every law it claims.
 
@@ -69,6 +70,7 @@ def check_alignment(
             the end of a domain that was passed.
         domain: Where inputs are drawn from; left out, an alignment's own domain counts.
         max_examples: Trials per law.
+        laws: Names of the laws to try, out of those that the loss is subject to; left out, all of them.
 
     Raises:
         LawViolation: The first law that breaks, with `.law`, the shrunk `.example` and a `.hint`.
@@ -86,8 +88,16 @@ def check_alignment(
         "settings": settings,
     }
     subject = subject_of(loss, claims, domain, largest)
-    for law in [law for law in LAWS if law.holds_for(subject)]:
+    for law in _chosen(laws, subject):
         _try(law, subject, max_examples)
+
+
+def _chosen(names: Collection[str] | None, subject: Subject) -> list[Law]:
+    known = alignment_laws()
+    wrong = [name for name in names or () if name not in known]
+    if wrong:
+        raise ContractError("check_alignment", "there is no such law", wrong[0], suggestion(wrong[0], known))
+    return [law for law in LAWS if law.holds_for(subject) and (names is None or law.name in names)]
 
 
 def alignment_laws() -> dict[str, str]:

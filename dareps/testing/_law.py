@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _RELATIVE = 1e-9
 _ROUNDING = 1e-7
+_CONSTANTS = 1e-17
 
 
 class Broken(AssertionError):
@@ -123,14 +124,20 @@ def rounding(subject: Subject, *samples: np.ndarray) -> float:
     """What rounding may cost: 1e-7 of the loss's own magnitude at the samples' largest entry.
 
     The magnitude is that of the loss on spread-out samples of the same reach, so a loss that grows like the k-th power
-    of its input is judged by that power. 1e-7 covers a square root of the rounding error itself.
+    of its input is judged by that power. 1e-7 covers a square root of the rounding error itself. Samples of zeros leave
+    what a loss's own constants round to: at most 1e-15.
     """
-    reach = max(float(np.abs(sample).max()) for sample in samples)
-    reach = 2.0 ** math.frexp(reach)[1] if reach else 0.0
-    key = (samples[0].shape[-1], reach)
+    width, reach = samples[0].shape[-1], max(float(np.abs(sample).max()) for sample in samples)
+    largest = max(abs(subject.domain.low), abs(subject.domain.high))
+    floor = min(_CONSTANTS * _known_magnitude(subject, width, largest), 1e-15)
+    return _ROUNDING * _known_magnitude(subject, width, 2.0 ** math.frexp(reach)[1] if reach else 0.0) + floor
+
+
+def _known_magnitude(subject: Subject, width: int, reach: float) -> float:
+    key = (width, reach)
     if key not in subject.magnitudes:
         subject.magnitudes[key] = _magnitude(subject, *key)
-    return _ROUNDING * subject.magnitudes[key]
+    return subject.magnitudes[key]
 
 
 def _magnitude(subject: Subject, width: int, reach: float) -> float:

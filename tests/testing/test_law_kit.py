@@ -158,6 +158,14 @@ def test_what_is_no_loss_is_refused():
         check_alignment("mmd")
 
 
+def test_chosen_laws_alone_are_tried():
+    check_alignment(paired_rows, max_examples=5, laws=("scalar", "finite"))
+    with pytest.raises(LawViolation, match="row order"):
+        check_alignment(paired_rows, max_examples=5, laws=["row order"])
+    with pytest.raises(ContractError, match="Did you mean 'row order'"):
+        check_alignment(paired_rows, laws=["row orders"])
+
+
 def test_laws_are_listed_with_a_line_each():
     laws = alignment_laws()
     assert len(laws) == 36

@@ -108,6 +108,11 @@ def drops_one_diagonal(x, y):
     return _off_diagonal(x) + _rbf(y, y).mean() - 2 * _rbf(x, y).mean()
 
 
+def centred_before(x, y):
+    """Centring twice changes nothing but the rounding."""
+    return centred_anyway(x - x.mean(0), y - y.mean(0)) + (x.mean(0) - y.mean(0)).square().sum()
+
+
 def centred_anyway(x, y):
     """skada: `assume_centered` is handed to a function that centres in any case."""
     return (x.mean(0) - y.mean(0)).square().sum() + (x.var(0, correction=0) - y.var(0, correction=0)).square().sum()
@@ -134,4 +139,4 @@ CLAIMS = {
     "duplication": {"duplication": True},
     "unbiased": {"unbiased": True},
 }
-OF_ONE = {centred_anyway: {"settings": {"assume_centered": centred_anyway}}}
+OF_ONE = {centred_anyway: {"settings": {"assume_centered": centred_before}}}
