@@ -2,6 +2,7 @@
 
 Each loss faces the universal laws and those that its documentation claims, in a child process of the peers'
 environment (`constraints-peers.txt`) with a limit on time and memory. A loss that cannot be run is a row.
+What one crash or NaN breaks beyond the first law counts neither way.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def violations(rows: dict[str, list[dict[str, Any]] | str]) -> Table:
             table.add_row(name, "", found[:_LONGEST], "")
             continue
         for row in found:
-            if not row["holds"]:
+            if row["holds"] is False:
                 shown = str(row["example"]), row["why"].split(". ")[0]
                 table.add_row(name, row["law"], shown[1][:_LONGEST], shown[0][:_LONGEST])
     return table
@@ -87,7 +88,7 @@ def _figure(name: str, found: list[dict[str, Any]] | str) -> Figure:
     """How many laws a loss violates, those that only this framework asks for apart."""
     if isinstance(found, str):
         return Figure(name, None, note=f"{name}: {found}")
-    broken = [row["law"] for row in found if not row["holds"]]
+    broken = [row["law"] for row in found if row["holds"] is False]
     own = [law for law in broken if law not in OURS]
     note = f"{name}: {', '.join(broken)}" if broken else ""
     return Figure(

@@ -49,7 +49,28 @@ def report(name: str) -> list[dict[str, Any]]:
     if peer.variants:
         asked["settings"] = {setting: make() for setting, make in peer.variants.items()}
     names = [law.name for law in LAWS if _concerns(law.name, law.claim, asked)]
-    return [_row(law, loss, asked, peer.domain) for law in names]
+    return _without_echoes([_row(law, loss, asked, peer.domain) for law in names])
+
+
+def _without_echoes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One crash, or one NaN, breaks every law that comes across it: it counts against the first alone."""
+    known: dict[str, str] = {}
+    for row in rows:
+        faults = row.pop("faults")
+        echoed = [known[fault] for fault in faults if fault in known]
+        if faults and len(echoed) == len(faults):
+            row |= {"holds": None, "why": f"not told: broken by what breaks {echoed[0]!r}"}
+        for fault in faults:
+            known.setdefault(fault, row["law"])
+    return rows
+
+
+def _faults(cause: BaseException | None) -> list[str]:
+    """What may break several laws at once: the text of each crash, NaN; a law's own words are unlike all others."""
+    if isinstance(cause, BaseExceptionGroup):
+        return [fault for part in cause.exceptions for fault in _faults(part)]
+    text = f"{type(cause).__name__}: {cause}"
+    return ["nan"] if "nan" in text.lower() else [text]
 
 
 def _concerns(law: str, claim: str, asked: Mapping[str, Any]) -> bool:
@@ -64,8 +85,14 @@ def _row(law: str, loss: Loss, asked: Mapping[str, Any], domain: Interval) -> di
     try:
         check_alignment(loss, domain=domain, largest=1e6, max_examples=_TRIALS, laws=[law], **asked)
     except LawViolation as violation:
-        return {"law": law, "holds": False, "why": violation.hint, "example": violation.example}
-    return {"law": law, "holds": True}
+        return {
+            "law": law,
+            "holds": False,
+            "why": violation.hint,
+            "example": violation.example,
+            "faults": _faults(violation.__cause__),
+        }
+    return {"law": law, "holds": True, "faults": []}
 
 
 def _adapt_mmd(kind: str) -> Loss:

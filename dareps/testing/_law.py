@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RELATIVE = 1e-9
 _ROUNDING = 1e-7
-_CONSTANTS = 1e-17
+_CONSTANTS = 1e-15
 
 
 class Broken(AssertionError):
@@ -125,12 +125,10 @@ def rounding(subject: Subject, *samples: np.ndarray) -> float:
 
     The magnitude is that of the loss on spread-out samples of the same reach, so a loss that grows like the k-th power
     of its input is judged by that power. 1e-7 covers a square root of the rounding error itself. Samples of zeros leave
-    what a loss's own constants round to: at most 1e-15.
+    what a loss's own constants round to: 1e-15.
     """
     width, reach = samples[0].shape[-1], max(float(np.abs(sample).max()) for sample in samples)
-    largest = max(abs(subject.domain.low), abs(subject.domain.high))
-    floor = min(_CONSTANTS * _known_magnitude(subject, width, largest), 1e-15)
-    return _ROUNDING * _known_magnitude(subject, width, 2.0 ** math.frexp(reach)[1] if reach else 0.0) + floor
+    return _ROUNDING * _known_magnitude(subject, width, 2.0 ** math.frexp(reach)[1] if reach else 0.0) + _CONSTANTS
 
 
 def _known_magnitude(subject: Subject, width: int, reach: float) -> float:
