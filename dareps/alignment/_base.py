@@ -47,6 +47,18 @@ class TargetTerm(Alignment, abstract=True):
         return OnTargets(self, self.on)
 
 
+class Distance(Alignment, abstract=True):
+    """A distance of samples as weighted point sets: the same wherever they lie, however turned, and at any size."""
+
+    symmetric: ClassVar[bool] = True
+    nonnegative: ClassVar[bool] = True
+    zero_on_identical: ClassVar[bool] = True
+    translation: ClassVar[bool] = True
+    rotation: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
+
+
 class LabelledPair(Alignment, abstract=True):
     """A loss between streams that also reads source labels and target outputs; subclasses define `_value`."""
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Widths = Many[Annotated[int, Field(gt=0)]]
 """Widths of the hidden layers of an alignment's own network."""
 
-CLAIMS: Final = ("symmetric", "nonnegative", "zero_on_identical", "translation", "rotation", "scale")
+CLAIMS: Final = (
+    *("symmetric", "nonnegative", "zero_on_identical", "translation", "rotation", "scale"),
+    *("duplication", "unbiased", "gradient"),
+)
 """The laws that a loss may claim beyond the universal ones."""
 
 
@@ -43,7 +46,15 @@ class AlignmentSettings(Plugin, abstract=True):
     rotation: ClassVar[bool] = False
     scale: ClassVar[float | None] = None
     """k when L(c x, c y) = c^k L(x, y) for c > 0."""
+    duplication: ClassVar[bool] = False
+    """True when saying every row of both sides twice changes nothing."""
+    unbiased: ClassVar[bool] = False
+    """True when the mean over all ways to deal the same rows out to source and target is 0."""
+    gradient: ClassVar[bool] = False
+    """True when the gradient is that of the value, with nothing cut off from it."""
     domain: ClassVar[Interval] = Interval(-100.0, 100.0)
+    largest: ClassVar[float | None] = None
+    """Up to which magnitude float32 inputs give finite numbers; left out, 1e6, or the end of a domain of its own."""
 
     weight: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(1.0, ge=0)
     """Factor on the loss, or strength of its gradient reversal."""

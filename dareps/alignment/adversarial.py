@@ -25,6 +25,7 @@ class Adversarial(Alignment):
 
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     hidden: Widths = (100,)
     """Widths of the discriminator's hidden layers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -32,6 +33,8 @@ class FeatureNorm(Alignment):
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     variant: Literal["stepwise", "hard"] = "stepwise"
     """Whether each norm grows from where it is, or mean norms go to a radius."""
@@ -39,6 +42,10 @@ class FeatureNorm(Alignment):
     """By how much the stepwise variant wants each norm to grow."""
     radius: float = Field(25.0, gt=0)
     """R, the mean norm that the hard variant wants."""
+
+    def claims(self) -> Mapping[str, bool | float | None]:
+        """The class flags; the stepwise variant cuts its gradient off from half of its value."""
+        return {**super().claims(), "gradient": self.variant == "hard"}
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
         """The loss of source (n, d) and target (m, d), 0-d."""

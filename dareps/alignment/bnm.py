@@ -24,6 +24,8 @@ class BatchNuclearNorm(TargetTerm):
 
     name: ClassVar[str] = "bnm"
     reads: ClassVar[Literal["shared", "logits", "both"]] = "logits"
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]
         """The loss of the predictions from target logits (m, c), 0-d."""

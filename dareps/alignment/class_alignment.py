@@ -34,6 +34,7 @@ class ClassAlignment(LabelledPair):
     """
 
     symmetric: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
     scale: ClassVar[float | None] = 0.0
 
     inter: Annotated[float, Tune(0.1, 3.0, log=True)] = Field(1.0, ge=0)

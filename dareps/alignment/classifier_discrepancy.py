@@ -29,6 +29,7 @@ class ClassifierDiscrepancy(Alignment):
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     repeat: int = Field(4, ge=1)
     """Steps C of the encoder after each step B."""

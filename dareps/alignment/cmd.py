@@ -29,6 +29,8 @@ class CMD(Alignment):
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
     translation: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
     domain: ClassVar[Interval] = Interval(0.0, 1.0)
 
     moments: int = Field(5, ge=1)

@@ -33,6 +33,8 @@ class CORAL(Alignment):
     zero_on_identical: ClassVar[bool] = True
     translation: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e9
     scale: ClassVar[float | None] = 4.0
 
     metric: Literal["frobenius", "log_euclidean"] = "frobenius"

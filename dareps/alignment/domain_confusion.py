@@ -28,6 +28,7 @@ class DomainConfusion(Alignment):
     reverses: ClassVar[bool] = True
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     hidden: Widths = ()
     """Widths of the classifier's hidden layers."""

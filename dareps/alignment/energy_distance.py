@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dareps.alignment._base import Alignment
+from dareps.alignment._base import Distance
 from dareps.alignment._checks import check_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class EnergyDistance(Alignment):
+class EnergyDistance(Distance):
     """Energy distance: how much further apart rows of two samples are than rows of one.
 
     2 mean |x - y| - mean |x - x'| - mean |y - y'| over all nm, n^2 and m^2 pairs, >= 0; the squared maximum mean
@@ -21,11 +21,7 @@ class EnergyDistance(Alignment):
     source (n, d), target (m, d) -> (). Szekely & Rizzo, J. Stat. Plan. Inference 143 (2013), eq. 1.2 and 6.1.
     """
 
-    symmetric: ClassVar[bool] = True
-    nonnegative: ClassVar[bool] = True
-    zero_on_identical: ClassVar[bool] = True
-    translation: ClassVar[bool] = True
-    rotation: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
     scale: ClassVar[float | None] = 1.0
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:

@@ -23,6 +23,9 @@ class EntropyMinimisation(TargetTerm):
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "logits"
     nonnegative: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]
         """The mean entropy of the predictions from target logits (m, c), 0-d."""

@@ -28,6 +28,9 @@ class HigherOrderMoments(Alignment):
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e4
     scale: ClassVar[float | None] = 6.0
 
     order: int = Field(3, ge=1, le=4)

@@ -26,6 +26,9 @@ class InformationMaximisation(TargetTerm):
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "logits"
+    duplication: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     diversity: Annotated[float, Tune(0.3, 3.0, log=True)] = Field(1.0, ge=0)
     """Factor on the entropy of the mean prediction; 0 is entropy minimisation."""

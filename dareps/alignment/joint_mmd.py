@@ -42,6 +42,7 @@ class JointMMD(Alignment):
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     estimator: Literal["biased", "unbiased"] = "biased"
     """Which estimate of the squared discrepancy."""
@@ -54,8 +55,9 @@ class JointMMD(Alignment):
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
-        biased = self.estimator == "biased"
-        return {**super().claims(), "nonnegative": biased, "zero_on_identical": biased}
+        biased, fixed = self.estimator == "biased", "mean" not in (self.bandwidth, self.prediction_bandwidth)
+        held = {"nonnegative": biased, "zero_on_identical": biased, "duplication": biased and fixed, "gradient": fixed}
+        return {**super().claims(), **held}
 
     def between(self, source: View, target: View) -> Tensor:
         """The loss between two streams, 0-d."""

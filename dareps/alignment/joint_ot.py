@@ -29,6 +29,8 @@ class JointOT(LabelledPair):
     """
 
     nonnegative: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     alpha: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(0.001, gt=0)
     """Factor on squared distances of features."""

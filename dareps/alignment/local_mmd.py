@@ -36,6 +36,7 @@ class LocalMMD(LabelledPair):
     """
 
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     estimator: Literal["biased", "unbiased"] = "biased"
     """Whether pairs of a row with itself count."""
@@ -44,7 +45,8 @@ class LocalMMD(LabelledPair):
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
-        return {**super().claims(), "nonnegative": self.estimator == "biased"}
+        biased = self.estimator == "biased"
+        return {**super().claims(), "nonnegative": biased, "duplication": biased and self.bandwidth != "mean"}
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
@@ -75,7 +77,7 @@ def _weights(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _off_diagonal(w: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """`left` and `right` of `pair_sum`, a column for each class and side; pairs of a row with itself count as 0 there."""
+    """`left` and `right` of `pair_sum`, where pairs of a row with itself count as 0: a column for each class and side."""
     import torch
 
     spare_w, spare_v = 1 - w.square().sum(0), 1 - v.square().sum(0)

@@ -31,6 +31,7 @@ class MarginDisparity(Alignment):
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     gamma: Annotated[float, Tune(1.0, 8.0, log=True)] = Field(4.0, gt=0)
     """Factor on the source part, exp of the margin."""

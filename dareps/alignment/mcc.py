@@ -27,6 +27,8 @@ class MinimumClassConfusion(TargetTerm):
     name: ClassVar[str] = "mcc"
     reads: ClassVar[Literal["shared", "logits"]] = "logits"
     nonnegative: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     temperature: Annotated[float, Tune(1.0, 5.0, log=True)] = Field(2.5, gt=0)
     """T, by which logits are divided."""

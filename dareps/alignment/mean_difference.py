@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dareps.alignment._base import Alignment
+from dareps.alignment._base import Distance
 from dareps.alignment._checks import check_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MeanDifference(Alignment):
+class MeanDifference(Distance):
     """Squared distance between the means of source and target.
 
     |mean x - mean y|^2, which is the squared maximum mean discrepancy of the linear kernel.
@@ -19,11 +19,7 @@ class MeanDifference(Alignment):
     source (n, d), target (m, d) -> (). Tzeng et al., Deep Domain Confusion, arXiv 2014, eq. 1, squared.
     """
 
-    symmetric: ClassVar[bool] = True
-    nonnegative: ClassVar[bool] = True
-    zero_on_identical: ClassVar[bool] = True
-    translation: ClassVar[bool] = True
-    rotation: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
     scale: ClassVar[float | None] = 2.0
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:

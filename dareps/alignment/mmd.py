@@ -49,6 +49,7 @@ class MMD(Alignment):
     zero_on_identical: ClassVar[bool] = True
     translation: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
     scale: ClassVar[float | None] = 0.0
 
     estimator: Literal["biased", "unbiased", "linear"] = "biased"
@@ -69,12 +70,17 @@ class MMD(Alignment):
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
+        fixed = self.kernel == "linear" or not isinstance(self.bandwidth, str)
         degree = 0.0 if self.bandwidth in ("mean", "median") else None
         return {
             **super().claims(),
             "nonnegative": self.estimator == "biased",
             "zero_on_identical": self.estimator == "biased",
             "scale": 2.0 if self.kernel == "linear" else degree,
+            # Rows said twice are pairs at distance 0, which a statistic of all pairs takes in.
+            "duplication": fixed and self.estimator == "biased",
+            "unbiased": self.estimator != "biased",
+            "gradient": fixed,
         }
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:

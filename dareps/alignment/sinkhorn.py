@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from dareps.alignment._base import Alignment
+from dareps.alignment._base import Distance
 from dareps.alignment._checks import check_samples
 from dareps.plugin import Tune
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SinkhornDivergence(Alignment):
+class SinkhornDivergence(Distance):
     """Sinkhorn divergence: debiased entropic optimal transport between source and target.
 
     OT(x, y) - OT(x, x) / 2 - OT(y, y) / 2 with OT = min over plans of <plan, |x_i - y_j|^2> + eps KL(plan | uniform).
@@ -32,11 +32,6 @@ class SinkhornDivergence(Alignment):
     """
 
     scale: ClassVar[float | None] = 2.0
-    symmetric: ClassVar[bool] = True
-    nonnegative: ClassVar[bool] = True
-    zero_on_identical: ClassVar[bool] = True
-    translation: ClassVar[bool] = True
-    rotation: ClassVar[bool] = True
 
     epsilon: Annotated[float, Tune(0.01, 1.0, log=True)] = Field(0.05, gt=0)
     """eps, the strength of the entropic regularisation."""

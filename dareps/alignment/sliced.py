@@ -23,6 +23,8 @@ class _AlongDirections(Alignment, abstract=True):
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
     translation: ClassVar[bool] = True
+    duplication: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
     scale: ClassVar[float | None] = 2.0
 
     projections: int = Field(128, ge=1)
@@ -62,6 +64,8 @@ class SlicedWasserstein(_AlongDirections):
     source (n, d), target (m, d) -> (). Bonneel et al., J. Math. Imaging Vis. 51 (2015), section 3; for domain
     adaptation: Gabourie et al., Allerton 2019.
     """
+
+    gradient: ClassVar[bool] = True
 
     def _distance(self, source: Tensor, target: Tensor, directions: Tensor) -> Tensor:
         from dareps.maths.quantiles import mean_transport

@@ -29,6 +29,7 @@ class WassersteinCritic(Alignment):
 
     reverses: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1e18
 
     hidden: Widths = (100,)
     """Widths of the critic's hidden layers."""

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as trials
 
 from dareps.alignment import Alignment
-from dareps.errors import LawViolation
-from dareps.plugin import plugins
+from dareps.errors import ContractError, LawViolation
+from dareps.plugin import plugins, suggestion
 from dareps.testing._claimed import CLAIMED
-from dareps.testing._draws import Case
+from dareps.testing._draws import Case, Space
+from dareps.testing._gradients import CLAIMED_GRADIENTS, GRADIENTS
 from dareps.testing._law import Law
+from dareps.testing._modules import MODULES
+from dareps.testing._robust import ROBUST
+from dareps.testing._settings import setting_names
 from dareps.testing._subject import DOMAIN, Subject, subject_of
 from dareps.testing._universal import UNIVERSAL
 from dareps.types import Interval
 
 if TYPE_CHECKING:
     import pytest
+    from torch import Tensor
+
+LAWS: Final = (*UNIVERSAL, *ROBUST, *MODULES, *GRADIENTS, *CLAIMED, *CLAIMED_GRADIENTS)
+PHASES: Final = (Phase.explicit, Phase.generate, Phase.shrink)
 
 
 def check_alignment(
@@ -30,8 +40,14 @@ def check_alignment(
     translation: bool | None = None,
     rotation: bool | None = None,
     scale: float | None = None,
+    duplication: bool | None = None,
+    unbiased: bool | None = None,
+    gradient: bool | Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None,
+    settings: Mapping[str, object] | None = None,
+    largest: float | None = None,
     domain: Interval = DOMAIN,
     max_examples: int = 50,
+    laws: Collection[str] | None = None,
 ) -> None:
     """Hold a loss against every universal law and every law it claims.
 
@@ -43,8 +59,18 @@ def check_alignment(
         translation: Likewise.
         rotation: Likewise.
         scale: Likewise; k in L(c x, c y) = c^k L(x, y).
+        duplication: Likewise.
+        unbiased: Likewise; zero in expectation when both sides follow one law.
+        gradient: Likewise. True: the gradient is the slope of the value. A function (source, target, fixed source,
+            fixed target) -> scalar is the definition of a loss that detaches something: its slope in the first two
+            arguments, with what is detached computed from the last two, is the gradient to find.
+        settings: For a callable, the same loss with another value of a setting, by name: each has to differ from it
+            somewhere. An alignment's settings are known.
+        largest: Up to which magnitude float32 inputs give finite numbers; left out, an alignment's own, else 1e6, or
+            the end of a domain that was passed.
         domain: Where inputs are drawn from; left out, an alignment's own domain counts.
         max_examples: Trials per law.
+        laws: Names of the laws to try, out of those that the loss is subject to; left out, all of them.
 
     Raises:
         LawViolation: The first law that breaks, with `.law`, the shrunk `.example` and a `.hint`.
@@ -56,15 +82,27 @@ def check_alignment(
         "translation": translation,
         "rotation": rotation,
         "scale": scale,
+        "duplication": duplication,
+        "unbiased": unbiased,
+        "gradient": gradient,
+        "settings": settings,
     }
-    subject = subject_of(loss, claims, domain)
-    for law in _laws(subject):
+    subject = subject_of(loss, claims, domain, largest)
+    for law in _chosen(laws, subject):
         _try(law, subject, max_examples)
+
+
+def _chosen(names: Collection[str] | None, subject: Subject) -> list[Law]:
+    known = alignment_laws()
+    wrong = [name for name in names or () if name not in known]
+    if wrong:
+        raise ContractError("check_alignment", "there is no such law", wrong[0], suggestion(wrong[0], known))
+    return [law for law in LAWS if law.holds_for(subject) and (names is None or law.name in names)]
 
 
 def alignment_laws() -> dict[str, str]:
     """Every law by name with what it demands, in the order in which they are tried."""
-    return {law.name: law.line for law in (*UNIVERSAL, *CLAIMED.values())}
+    return {law.name: law.line for law in LAWS}
 
 
 def parametrize_alignments(*losses: object, argument: str = "loss") -> pytest.MarkDecorator:
@@ -83,14 +121,6 @@ def _label(loss: Any) -> str:
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
 
 
-def _laws(subject: Subject) -> Iterator[Law]:
-    yield from (law for law in UNIVERSAL if law.on_host or not subject.host)
-    for claim, law in CLAIMED.items():
-        held = subject.claims[claim]
-        if held is not None and held is not False:
-            yield law
-
-
 def _try(law: Law, subject: Subject, max_examples: int) -> None:
     tried: list[Case] = []
 
@@ -99,22 +129,23 @@ def _try(law: Law, subject: Subject, max_examples: int) -> None:
         law.check(subject, case)
 
     try:
-        _on_draws(trial, law, subject.domain, max_examples)()
+        _on_draws(trial, law, replace(subject.space, settings=setting_names(subject)), max_examples)()
     except Exception as error:
         if not tried:
             raise
         # Hypothesis runs the smallest failing case last.
         detail = str(error) if type(error).__name__ == "Broken" else f"{type(error).__name__}: {error}"
-        raise LawViolation(law.name, tried[0].shown(), f"{detail.rstrip('.')}. {law.hint}") from error
+        raise LawViolation(law.name, tried[0].shown(subject.beside), f"{detail.rstrip('.')}. {law.hint}") from error
 
 
-def _on_draws(trial: Callable[[Case], None], law: Law, domain: Interval, max_examples: int) -> Callable[[], None]:
-    choices = settings(
-        max_examples=max_examples,
+def _on_draws(trial: Callable[[Case], None], law: Law, space: Space, max_examples: int) -> Callable[[], None]:
+    choices = trials(
+        max_examples=min(max_examples, law.most),
+        phases=PHASES,
         derandomize=True,
         database=None,
         deadline=None,
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
-    return choices(given(law.draws(domain))(trial))
+    return choices(given(law.draws(space))(trial))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from hypothesis import strategies as st
@@ -19,6 +19,23 @@ _GRID = 1024
 
 
 @dataclass(frozen=True)
+class Space:
+    """Where samples come from.
+
+    Attributes:
+        domain: The interval of all their numbers.
+        beside: Columns beside the features: logits and a label, or none.
+        largest: The largest magnitude that is promised to be finite in float32.
+        settings: Names of the loss's own settings.
+    """
+
+    domain: Interval
+    beside: int = 0
+    largest: float = 1e6
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Case:
     """One trial: two samples ((n, d) and (m, d), or a stack of them) and what else the law needs."""
 
@@ -26,10 +43,18 @@ class Case:
     target: np.ndarray
     more: Mapping[str, Any] = field(default_factory=dict)
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self, beside: int = 0) -> dict[str, Any]:
         """Plain lists and numbers, to print, to keep and to send between processes."""
-        parts = {"source": self.source, "target": self.target, **self.more}
-        return {name: part.tolist() if isinstance(part, np.ndarray) else part for name, part in parts.items()}
+        parts: dict[str, Any] = {}
+        for side, rows in (("source", self.source), ("target", self.target)):
+            parts[side] = rows[..., : rows.shape[-1] - beside]
+            if beside:
+                parts[f"{side}_beside"] = rows[..., -beside:]
+        return {name: _plain(part) for name, part in {**parts, **self.more}.items()}
+
+
+def _plain(part: Any) -> Any:
+    return part.tolist() if isinstance(part, np.ndarray) else part
 
 
 @lru_cache
@@ -45,19 +70,19 @@ def widths(low: int = 1) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def samples(draw: st.DrawFn, domain: Interval, *, even: bool = False, stack: tuple[int, ...] = ()) -> Case:
+def samples(draw: st.DrawFn, space: Space, *, even: bool = False, stack: tuple[int, ...] = ()) -> Case:
     """Two samples of any finite values in the domain, without subnormal numbers."""
-    n, d = draw(sizes()), draw(widths())
+    n, d = draw(sizes()), draw(widths()) + space.beside
     m = n if even else draw(sizes())
-    source, target = (draw(_floats(domain, (*stack, rows, d))) for rows in (n, m))
+    source, target = (draw(_floats(space.domain, (*stack, rows, d))) for rows in (n, m))
     return Case(source, target)
 
 
 @st.composite
-def extreme(draw: st.DrawFn, domain: Interval) -> Case:
+def extreme(draw: st.DrawFn, space: Space) -> Case:
     """Two samples that each sit at one end of the domain, or any two samples."""
-    case = draw(samples(domain, even=True))
-    ends = draw(st.tuples(*[st.sampled_from((None, domain.low, domain.high))] * 2))
+    case = draw(samples(space, even=True))
+    ends = draw(st.tuples(*[st.sampled_from((None, space.domain.low, space.domain.high))] * 2))
     sides = zip((case.source, case.target), ends, strict=True)
     source, target = (rows if end is None else np.full_like(rows, end) for rows, end in sides)
     return Case(source, target)
@@ -70,18 +95,18 @@ def _floats(domain: Interval, shape: tuple[int, ...]) -> st.SearchStrategy[np.nd
 
 
 @st.composite
-def unequal(draw: st.DrawFn, domain: Interval) -> Case:
+def unequal(draw: st.DrawFn, space: Space) -> Case:
     """Two samples with different numbers of rows."""
-    case = draw(samples(domain))
+    case = draw(samples(space))
     if len(case.source) != len(case.target):
         return case
     return Case(np.concatenate((case.source, case.source[:1])), case.target)
 
 
 @st.composite
-def permuted(draw: st.DrawFn, domain: Interval) -> Case:
+def permuted(draw: st.DrawFn, space: Space, *, of: Callable[[Space], st.SearchStrategy[Case]] = samples) -> Case:
     """Two samples and an order of rows for each."""
-    case = draw(samples(domain))
+    case = draw(of(space))
     orders = {
         f"{side}_order": draw(st.permutations(range(len(rows))))
         for side, rows in (("source", case.source), ("target", case.target))
@@ -90,10 +115,10 @@ def permuted(draw: st.DrawFn, domain: Interval) -> Case:
 
 
 @st.composite
-def on_grid(draw: st.DrawFn, domain: Interval, *, width: int = 1) -> Case:
+def on_grid(draw: st.DrawFn, space: Space, *, width: int = 1) -> Case:
     """Two samples on a grid of powers of two, so that moving and scaling them is exact in floating point."""
-    n, m, d = draw(sizes()), draw(sizes()), draw(widths(width))
-    source, target = (draw(grid_array(domain, (rows, d))) for rows in (n, m))
+    n, m, d = draw(sizes()), draw(sizes()), draw(widths(width)) + space.beside
+    source, target = (draw(grid_array(space.domain, (rows, d))) for rows in (n, m))
     return Case(source, target)
 
 
@@ -106,36 +131,166 @@ def grid_array(domain: Interval, shape: tuple[int, ...]) -> st.SearchStrategy[np
 
 
 @st.composite
-def shifted(draw: st.DrawFn, domain: Interval) -> Case:
+def shifted(draw: st.DrawFn, space: Space) -> Case:
     """Two samples in the middle half of the domain and a vector that keeps them in the domain."""
+    domain = space.domain
     middle, quarter = (domain.low + domain.high) / 2, (domain.high - domain.low) / 4
-    case = draw(on_grid(Interval(middle - quarter, middle + quarter)))
-    by = draw(grid_array(Interval(-quarter, quarter), case.source.shape[1:]))
+    case = draw(on_grid(replace(space, domain=Interval(middle - quarter, middle + quarter))))
+    by = draw(grid_array(Interval(-quarter, quarter), (case.source.shape[1] - space.beside,)))
     return Case(case.source, case.target, {"shift": by})
 
 
 @st.composite
-def turned(draw: st.DrawFn, domain: Interval) -> Case:
+def turned(draw: st.DrawFn, space: Space, *, of: Callable[..., st.SearchStrategy[Case]] = on_grid) -> Case:
     """Two samples and the normal of the mirror at which they are reflected; reflections make every rotation."""
-    case = draw(on_grid(Interval(domain.low / 2, domain.high / 2), width=2))
-    normal = draw(arrays(np.int64, case.source.shape[1:], elements=st.integers(-3, 3)).filter(np.any))
+    domain = Interval(space.domain.low / 2, space.domain.high / 2)
+    case = draw(of(replace(space, domain=domain), width=2))
+    shape = (case.source.shape[1] - space.beside,)
+    normal = draw(arrays(np.int64, shape, elements=st.integers(-3, 3)).filter(np.any))
     return Case(case.source, case.target, {"mirror": normal})
 
 
 @st.composite
-def scaled(draw: st.DrawFn, domain: Interval) -> Case:
+def scaled(draw: st.DrawFn, space: Space) -> Case:
     """Two samples and a factor below 1, a power of two."""
-    case = draw(on_grid(domain))
+    case = draw(on_grid(space))
     return Case(case.source, case.target, {"factor": draw(st.sampled_from((0.5, 0.25, 0.125)))})
 
 
 @st.composite
-def apart(draw: st.DrawFn, domain: Interval) -> Case:
+def apart(draw: st.DrawFn, space: Space) -> Case:
     """Two samples that differ in mean, spread and shape; only their sizes are drawn."""
     n, m, d = draw(sizes(4)), draw(sizes(4)), draw(widths(2))
     unit = (pattern(n, d, 1), 0.5 + pattern(m, d, 2) ** 2 / 2)
-    source, target = (domain.low + (domain.high - domain.low) * (0.1 + 0.6 * rows) for rows in unit)
+    low, high = space.domain.low, space.domain.high
+    source, target = (low + (high - low) * (0.1 + 0.6 * rows) for rows in unit)
+    return Case(_with_classes(source, space.beside, 3), _with_classes(target, space.beside, 4))
+
+
+def _with_classes(rows: np.ndarray, beside: int, key: int) -> np.ndarray:
+    """Rows with logits and labels beside them, every class among them, some surer than others."""
+    if not beside:
+        return rows
+    classes = beside - 1
+    label = np.arange(len(rows)) % classes
+    sure = np.where(np.arange(len(rows)) % 2, 1.5, 5)[:, None]
+    logits = 16 * (pattern(len(rows), classes, key) + sure * np.eye(classes)[label])
+    return np.concatenate((rows, logits, label[:, None]), 1)
+
+
+@st.composite
+def generic(draw: st.DrawFn, space: Space, *, width: int = 1) -> Case:
+    """Two samples of drawn numbers in general position: no two are equal, so that no kink is near."""
+    n, m, d = draw(sizes(3)), draw(sizes(3)), draw(widths(width))
+    domain = space.domain
+    step = (domain.high - domain.low) / 16
+    sides = []
+    for rows, key in ((n, 5), (m, 6)):
+        cells = draw(arrays(np.int64, (rows, d), elements=st.integers(0, 11)))
+        features = domain.low + step * (cells + 1 + 3 * pattern(rows, d, key))
+        sides.append(_with_classes(features, space.beside, key + 2))
+    return Case(sides[0], sides[1])
+
+
+@st.composite
+def degenerate(draw: st.DrawFn, space: Space) -> Case:
+    """Two samples with some of: a side whose rows are all equal, a row said twice, a column that never changes."""
+    case = draw(samples(space))
+    sides = []
+    for rows in (case.source, case.target):
+        kind = draw(st.sampled_from(("collapsed", "duplicated", "constant column", "as drawn")))
+        rows = rows.copy()
+        if kind == "collapsed":
+            rows[:] = rows[0]
+        elif kind == "duplicated":
+            rows[1] = rows[0]
+        elif kind == "constant column":
+            rows[:, 0] = rows[0, 0]
+        sides.append(rows)
+    return Case(sides[0], sides[1])
+
+
+@st.composite
+def single(draw: st.DrawFn, space: Space) -> Case:
+    """Two samples of which one has, or both have, a single row."""
+    case = draw(samples(space))
+    which = draw(st.sampled_from(("source", "target", "both")))
+    source, target = (
+        rows if which not in (side, "both") else rows[:1]
+        for side, rows in (("source", case.source), ("target", case.target))
+    )
     return Case(source, target)
+
+
+@st.composite
+def large(draw: st.DrawFn, space: Space) -> Case:
+    """Two samples with numbers of up to the largest magnitude that is promised to be finite in float32."""
+    case = draw(samples(space))
+    end = max(abs(space.domain.low), abs(space.domain.high))
+    factor = draw(st.sampled_from((1.0, 0.5, 1e-3))) * space.largest / end
+    return Case(case.source * factor, case.target * factor)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, space: Space) -> Case:
+    """Two samples and the place of one feature of either side."""
+    case = draw(samples(space))
+    places = {
+        side: (draw(st.integers(0, len(rows) - 1)), draw(st.integers(0, rows.shape[1] - space.beside - 1)))
+        for side, rows in (("source", case.source), ("target", case.target))
+    }
+    return Case(case.source, case.target, places)
+
+
+@st.composite
+def dealt(draw: st.DrawFn, space: Space) -> Case:
+    """Two samples of two or three rows, few enough to deal their rows out in every possible way."""
+    d = draw(widths()) + space.beside
+    source, target = (draw(grid_array(space.domain, (rows, d))) for rows in (2, draw(st.integers(2, 3))))
+    return Case(source, target)
+
+
+@st.composite
+def alike(draw: st.DrawFn, space: Space) -> Case:
+    """A law that both sides follow: the ends of the interval that it lives on, and its shape."""
+    low, high = space.domain.low, space.domain.high
+    first, width = draw(st.integers(0, 7)), draw(st.integers(1, 8))
+    ends = [low + (high - low) * part / 16 for part in (first, first + width)]
+    law = {"low": ends[0], "high": ends[1], "power": draw(st.integers(1, 3)), "width": draw(widths())}
+    return Case(*null_rows(law, 16, space.beside), law)
+
+
+@st.composite
+def one_setting(draw: st.DrawFn, space: Space) -> Case:
+    """A setting by name, and small samples on which it may show."""
+    first = null_rows(_PROBE_LAWS[0] | _ends(space), 5, space.beside)
+    return Case(*first, {"setting": draw(st.sampled_from(space.settings))})
+
+
+def setting_probes(space: Space) -> tuple[Case, ...]:
+    """Fixed samples, wide ones and narrow ones, of different sizes, that differ in law."""
+    cases = []
+    for law, n in zip(_PROBE_LAWS, (5, 7), strict=True):
+        source, target = null_rows(law | _ends(space, law["share"]), n, space.beside)
+        cases.append(Case(source, target[:-1]))
+    return tuple(cases)
+
+
+_PROBE_LAWS: Final = ({"power": 1, "width": 2, "share": 1.0}, {"power": 3, "width": 2, "share": 0.1})
+
+
+def _ends(space: Space, share: float = 1.0) -> dict[str, float]:
+    low, high = space.domain.low, space.domain.high
+    return {"low": low, "high": low + share * (high - low)}
+
+
+def null_rows(law: Mapping[str, Any], n: int, beside: int) -> tuple[np.ndarray, np.ndarray]:
+    """n irregular rows of the law for each side, (n, d)."""
+    sides = []
+    for key in (10, 11):
+        unit = pattern(n, law["width"], key) ** law["power"]
+        sides.append(_with_classes(law["low"] + (law["high"] - law["low"]) * unit, beside, key + 2))
+    return sides[0], sides[1]
 
 
 def pattern(n: int, d: int, key: int) -> np.ndarray:

@@ -22,6 +22,9 @@ _WAITS: Final = (
     *("_local_scalar_dense", "is_nonzero", "equal", "allclose", "_linalg_check_errors"),
     *("nonzero", "nonzero_static", "argwhere", "masked_select", "repeat_interleave", "bincount"),
     *("_unique", "_unique2", "unique_dim", "unique_consecutive", "unique_dim_consecutive"),
+    # Decompositions read an error code, or sizes, back inside the operation; those named `_ex` leave it to the caller.
+    *("_linalg_eigh", "_linalg_svd", "linalg_eig", "_linalg_eigvals", "linalg_eigvals", "linalg_pinv"),
+    "linalg_matrix_exp",
 )
 # Methods that hand the data itself to the host; on a CPU they dispatch nothing.
 _HANDOVERS: Final = (Tensor.tolist, Tensor.numpy, Tensor.cpu, Tensor.__array__)

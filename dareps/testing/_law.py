@@ -17,10 +17,11 @@ from dareps.testing._subject import Subject
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from dareps.types import Interval
+    from dareps.testing._draws import Space
 
 _RELATIVE = 1e-9
 _ROUNDING = 1e-7
+_CONSTANTS = 1e-15
 
 
 class Broken(AssertionError):
@@ -35,17 +36,31 @@ class Law:
         name: What `LawViolation.law` says.
         line: What it demands, in one line.
         hint: What to look at in a loss that breaks it.
-        draws: Strategy of cases over a domain.
+        draws: Strategy of cases over a space.
         check: Raises `Broken`, or whatever the loss raises.
-        on_host: False when a loss that declares `host` is exempt.
+        claim: The claim that makes a loss subject to it; empty for all losses.
+        needs: Which losses it concerns at all.
+        most: The most trials it is worth.
     """
 
     name: str
     line: str
     hint: str
-    draws: Callable[[Interval], SearchStrategy[Case]]
+    draws: Callable[[Space], SearchStrategy[Case]]
     check: Callable[[Subject, Case], None]
-    on_host: bool = True
+    claim: str = ""
+    needs: Callable[[Subject], bool] = lambda subject: True
+    most: int = 10**6
+
+    def holds_for(self, subject: Subject) -> bool:
+        """Whether the loss is subject to this law."""
+        claimed = subject.claims[self.claim] if self.claim else True
+        return claimed is not None and claimed is not False and self.needs(subject)
+
+
+def stays_on_device(subject: Subject) -> bool:
+    """Whether the loss promises not to compute on the host."""
+    return not subject.host
 
 
 def demand(holds: bool, message: str) -> None:
@@ -76,6 +91,29 @@ def gradients(subject: Subject, source: np.ndarray, target: np.ndarray) -> list[
     return list(found)
 
 
+def features_of(subject: Subject, rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    """The columns that hold features."""
+    return rows[..., : rows.shape[-1] - subject.beside]
+
+
+def on_features(
+    subject: Subject, change: Callable[[np.ndarray], np.ndarray], *samples: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Samples whose features are changed, and what lies beside them is not."""
+    split = [samples_.shape[-1] - subject.beside for samples_ in samples]
+    return tuple(
+        np.concatenate((change(rows[..., :at]), rows[..., at:]), -1) for rows, at in zip(samples, split, strict=True)
+    )
+
+
+def demand_same(subject: Subject, first: Tensor, second: Tensor, side: str, *samples: np.ndarray) -> None:
+    """Demand equal gradients (n, d) up to rounding: a millionth of their largest entry, and what the value may lose."""
+    spread = max(float(np.ptp(sample)) for sample in samples) or 1.0
+    allowed = 1e-6 * float(torch.maximum(first.abs(), second.abs()).max()) + 10 * rounding(subject, *samples) / spread
+    gap = float((first - second).abs().max())
+    demand(gap <= allowed, f"gradients on the {side} differ by {gap:.3g}, more than {allowed:.2g}")
+
+
 def demand_equal(subject: Subject, first: float, second: float, *samples: np.ndarray) -> None:
     """Demand equality up to the rounding error that numbers of this size bring about."""
     allowed = _RELATIVE * (abs(first) + abs(second)) + rounding(subject, *samples)
@@ -86,14 +124,18 @@ def rounding(subject: Subject, *samples: np.ndarray) -> float:
     """What rounding may cost: 1e-7 of the loss's own magnitude at the samples' largest entry.
 
     The magnitude is that of the loss on spread-out samples of the same reach, so a loss that grows like the k-th power
-    of its input is judged by that power. 1e-7 covers a square root of the rounding error itself.
+    of its input is judged by that power. 1e-7 covers a square root of the rounding error itself. Samples of zeros leave
+    what a loss's own constants round to: 1e-15.
     """
-    reach = max(float(np.abs(sample).max()) for sample in samples)
-    reach = 2.0 ** math.frexp(reach)[1] if reach else 0.0
-    key = (samples[0].shape[-1], reach)
+    width, reach = samples[0].shape[-1], max(float(np.abs(sample).max()) for sample in samples)
+    return _ROUNDING * _known_magnitude(subject, width, 2.0 ** math.frexp(reach)[1] if reach else 0.0) + _CONSTANTS
+
+
+def _known_magnitude(subject: Subject, width: int, reach: float) -> float:
+    key = (width, reach)
     if key not in subject.magnitudes:
         subject.magnitudes[key] = _magnitude(subject, *key)
-    return _ROUNDING * subject.magnitudes[key]
+    return subject.magnitudes[key]
 
 
 def _magnitude(subject: Subject, width: int, reach: float) -> float:

@@ -14,7 +14,7 @@ import torch
 
 from dareps.testing._draws import Case, apart, extreme, permuted, samples, unequal
 from dareps.testing._gates import forbid_host_sync
-from dareps.testing._law import Law, demand, demand_equal, gradients, tensors, value_of
+from dareps.testing._law import Law, demand, demand_equal, features_of, gradients, stays_on_device, tensors, value_of
 from dareps.testing._subject import Subject
 
 _ODD_SEED = 0x5EED_0DD
@@ -48,7 +48,9 @@ def _row_order(subject: Subject, case: Case) -> None:
 def _gradient_reaches(subject: Subject, case: Case) -> None:
     for side, gradient in zip(subject.sides, gradients(subject, case.source, case.target), strict=True):
         demand(bool(gradient.isfinite().all()), f"the gradient on the {side} is not finite")
-        demand(bool(gradient.any()), f"the gradient on the {side} is exactly 0 although the samples differ")
+        # Gradient on logits alone would leave the features where they are.
+        reached = bool(features_of(subject, gradient).any())
+        demand(reached, f"the gradient on the {side} is exactly 0 although the samples differ")
 
 
 def _gradient_on_identical(subject: Subject, case: Case) -> None:
@@ -174,7 +176,7 @@ UNIVERSAL: Final = (
         "Keep values in tensors; use torch.where or weights of 0 instead of masks.",
         samples,
         _no_host_synchronisation,
-        on_host=False,
+        needs=stays_on_device,
     ),
     Law(
         "stacked equals loop",
@@ -182,7 +184,7 @@ UNIVERSAL: Final = (
         "Look for len() and sizes of the wrong axis, in-place writes and operations without a batching rule.",
         partial(samples, stack=(2,)),
         _stacked_equals_loop,
-        on_host=False,
+        needs=stays_on_device,
     ),
     Law(
         "inputs unchanged",

@@ -1,4 +1,4 @@
-"""The law kit: every fault is named by its law, every shipped loss passes, and violations say what to do."""
+"""The law kit as its users meet it: what a violation carries, what claims and settings do."""
 
 import math
 import pickle
@@ -7,59 +7,25 @@ import pytest
 import torch
 
 from dareps import plugin
-from dareps.alignment import CMD, CORAL, MMD, Adversarial, Alignment, MinimumClassConfusion, TargetTerm
+from dareps.alignment import (
+    CORAL,
+    MMD,
+    Adversarial,
+    Alignment,
+    TargetTerm,
+)
+from dareps.alignment._base import LabelledPair
+from dareps.alignment._settings import CLAIMS
 from dareps.errors import ContractError
 from dareps.testing import Interval, LawViolation, alignment_laws, check_alignment, parametrize_alignments
-from tests.testing._faults import CLAIMS, FAULTS, constant_offset, correct, paired_rows, wrong_degree
+from tests.testing._faulty.built import sound_opponent
+from tests.testing._faulty.claimed import constant_offset, wrong_degree
+from tests.testing._faulty.values import correct, paired_rows
 
 
 @pytest.fixture(autouse=True)
 def _forget_losses_defined_here(monkeypatch):
     monkeypatch.setitem(plugin._registry, "alignment", dict(plugin._registry["alignment"]))
-
-
-@parametrize_alignments()
-def test_shipped_losses_keep_their_laws(loss):
-    check_alignment(loss, max_examples=20)
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        MMD(estimator="unbiased"),
-        MMD(bandwidth="median"),
-        MMD(estimator="unbiased", bandwidth="median"),
-        MMD(bandwidth=3e4),
-        CMD(moments=3),
-        CMD(moments=1),
-        Adversarial(hidden=()),
-        MinimumClassConfusion(temperature=1.0),
-    ],
-    ids=str,
-)
-def test_other_settings_keep_the_laws_they_claim(loss):
-    check_alignment(loss, max_examples=10)
-
-
-def test_linear_estimator_depends_on_row_order_as_documented():
-    with pytest.raises(LawViolation) as caught:
-        check_alignment(MMD(estimator="linear"), max_examples=20)
-    assert caught.value.law == "row order"
-
-
-def test_narrower_support_with_larger_values_is_judged_by_the_power_it_grows_with():
-    check_alignment(CMD(low=-100, high=100), domain=Interval(-99, 99), max_examples=20)
-
-
-@pytest.mark.parametrize(("law", "fault"), [(law, fault) for law, faults in FAULTS.items() for fault in faults])
-def test_fault_is_named_by_its_law(law, fault):
-    with pytest.raises(LawViolation) as caught:
-        check_alignment(fault, max_examples=10, **CLAIMS.get(law, {}))
-    assert caught.value.law == law
-
-
-def test_every_law_has_a_fault_and_every_fault_a_law():
-    assert set(FAULTS) == set(alignment_laws())
 
 
 def test_correct_callable_passes_with_all_that_it_claims():
@@ -192,10 +158,73 @@ def test_what_is_no_loss_is_refused():
         check_alignment("mmd")
 
 
+def test_chosen_laws_alone_are_tried():
+    check_alignment(paired_rows, max_examples=5, laws=("scalar", "finite"))
+    with pytest.raises(LawViolation, match="row order"):
+        check_alignment(paired_rows, max_examples=5, laws=["row order"])
+    with pytest.raises(ContractError, match="Did you mean 'row order'"):
+        check_alignment(paired_rows, laws=["row orders"])
+
+
 def test_laws_are_listed_with_a_line_each():
     laws = alignment_laws()
-    assert len(laws) == 17
+    assert len(laws) == 36
     assert all(line and "\n" not in line for line in laws.values())
+
+
+def test_sound_opponent_passes_and_so_does_a_definition_with_its_statistics_fixed():
+    check_alignment(sound_opponent(), max_examples=5)
+    check_alignment(MMD(), gradient=_mean_bandwidth_fixed, max_examples=10)
+    with pytest.raises(LawViolation, match="by its definition"):
+        check_alignment(MMD(estimator="unbiased"), gradient=_mean_bandwidth_fixed, max_examples=10)
+
+
+def _mean_bandwidth_fixed(x, y, kept_x, kept_y):
+    """The biased discrepancy of five Gaussians, from its definition."""
+    rows = torch.cat((kept_x, kept_y))
+    squares = (rows[:, None] - rows).square().sum(-1)
+    width = squares.sum() / (len(rows) * (len(rows) - 1))
+
+    def kernel(a, b):
+        distances = (a[:, None] - b).square().sum(-1)
+        return sum(torch.exp(-distances / (2.0**i * width)).mean() for i in range(-2, 3))
+
+    return kernel(x, x) + kernel(y, y) - 2 * kernel(x, y)
+
+
+def test_features_logits_and_labels_are_drawn_apart():
+    seen = []
+
+    def forgets(self, source, target, labels, logits):
+        if not torch._C._functorch.is_batchedtensor(labels):
+            seen.append((target, labels, logits))
+        return (source.mean(0) - target.mean(0)).square().sum()
+
+    with pytest.raises(LawViolation, match="outputs count") as caught:
+        check_alignment(type("Forgets", (LabelledPair,), {"_value": forgets, "__doc__": "A loss."}), max_examples=10)
+    assert set(caught.value.example) == {"source", "target", "source_beside", "target_beside"}
+    assert all(logits.shape == (len(target), 3) for target, _, logits in seen)
+    assert {int(label) for _, labels, _ in seen for label in labels} == {0, 1, 2}
+
+
+def test_setting_that_counts_only_beside_another_is_found_to_count():
+    from dareps.testing._draws import setting_probes
+    from dareps.testing._settings import changes_something, setting_names
+    from dareps.testing._subject import DOMAIN, subject_of
+
+    subject = subject_of(MMD(), dict.fromkeys((*CLAIMS, "settings")), DOMAIN, None)
+    assert setting_names(subject) == ("estimator", "kernel", "bandwidth", "memory")
+    assert changes_something(subject, "memory", setting_probes(subject.space))
+
+
+def test_largest_magnitude_may_be_declared_and_passed():
+    with pytest.raises(LawViolation, match="large inputs"):
+        check_alignment(correct_sixth_power, max_examples=10, largest=1e9)
+    check_alignment(correct_sixth_power, max_examples=5, largest=1e3)
+
+
+def correct_sixth_power(x, y):
+    return ((x**3).mean(0) - (y**3).mean(0)).square().sum()
 
 
 def test_parametrize_takes_losses_and_names_them():

@@ -27,6 +27,12 @@ WAITS = {
     "allclose": lambda x: torch.allclose(x, x),
     "cov": lambda x: torch.cov(x),
     "cholesky": lambda x: torch.linalg.cholesky(torch.eye(2)),
+    "svd": lambda x: torch.linalg.svdvals(x),
+    "nuclear norm": lambda x: torch.linalg.matrix_norm(x, "nuc"),
+    "eigh": lambda x: torch.linalg.eigvalsh(x.T @ x),
+    "eig": lambda x: torch.linalg.eigvals(x.T @ x),
+    "pinv": lambda x: torch.linalg.pinv(x),
+    "matrix_exp": lambda x: torch.linalg.matrix_exp(x.T @ x),
     "repeat": lambda x: torch.repeat_interleave(x, torch.tensor([1, 2, 1]), 0),
     "unfused adam": lambda x: _adam_step(fused=False),
 }
@@ -46,7 +52,8 @@ FINE = {
     "masked_fill": lambda x: x.masked_fill(x > 1, 0),
     "cast": lambda x: x.to(torch.float64).to(torch.bfloat16),
     "sort": lambda x: x.sort(0).values.median(),
-    "svd": lambda x: torch.linalg.svdvals(x),
+    "qr": lambda x: torch.linalg.qr(x),
+    "cholesky without a check": lambda x: torch.linalg.cholesky_ex(torch.eye(2)),
     "fixed repeat": lambda x: torch.repeat_interleave(x, 2, 0),
     "fused adam": lambda x: _adam_step(fused=True),
 }

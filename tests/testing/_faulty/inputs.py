@@ -1,0 +1,105 @@
+"""Faults that show on inputs that batches turn into when training goes wrong, on sizes and on precisions."""
+
+import torch
+
+
+def _cross(x, y):
+    return ((x[:, None] - y[None]) ** 2).sum(-1)
+
+
+def _kernel_gap(x, y, width=1e4):
+    within = sum(torch.exp(-_cross(rows, rows) / width).mean() for rows in (x, y))
+    return within - 2 * torch.exp(-_cross(x, y) / width).mean()
+
+
+def _gap(x, y):
+    return (x.mean(0) - y.mean(0)).square().sum()
+
+
+def source_spread(x, y):
+    """pytorch-adapt: the scale is that of the source alone; a guard on the whole batch misses a collapsed source.
+
+    The value is finite there, the gradient of the root is not.
+    """
+    own = _cross(x, x).mean()
+    spread = torch.where(_cross(torch.cat((x, y)), x).sum() > 0, own, torch.ones_like(own))
+    return _gap(x, y) / (1 + spread.sqrt())
+
+
+def spread_by_column(x, y):
+    """A column that never changes on one side has the root of 0; a column that is constant in both is guarded."""
+    moves = torch.cat((x, y)).var(0) > 0
+    own = torch.where(moves, (y - y.mean(0)).square().mean(0), torch.ones_like(y[0]))
+    return _gap(x, y) / (1 + own.sqrt().sum())
+
+
+def plain_variance(x, y):
+    """CORAL of many: one row divides by n - 1 = 0 without a word."""
+    return _gap(x, y) + (x.var(0) - y.var(0)).square().sum()
+
+
+def off_diagonal_mean(x, y):
+    """An unbiased estimate of one row."""
+    pairs = len(x) * (len(x) - 1)
+    return _gap(x, y) - (_cross(x, x).sum() * 0 / torch.tensor(float(pairs), dtype=x.dtype))
+
+
+def unscaled_moments(x, y):
+    """CMD ports: the moments of unscaled features grow with the seventh power and overflow."""
+    return (x.mean(0) - y.mean(0)).abs().sum() + ((x**7).mean(0) - (y**7).mean(0)).abs().sum()
+
+
+def sinkhorn_without_logarithms(x, y):
+    """Mean of exponentials that are not shifted by their largest."""
+    return (x.exp().mean(0).log() - y.exp().mean(0).log()).square().sum()
+
+
+def zero_on_nan(x, y):
+    """AdaTime: the local discrepancy is 0 where it is not a number."""
+    return torch.nan_to_num(_kernel_gap(x, y))
+
+
+def compares_before_use(x, y):
+    """A comparison with NaN is false, and the other branch is a number."""
+    gap = _gap(x, y)
+    return torch.where(gap > 0, gap, torch.zeros_like(gap))
+
+
+def covariances_not_divided(x, y):
+    """AdaTime: covariances are sums, so the value grows about with n^2: 2.96, 6.25, 28.3, 81.8 at n = 16 to 128."""
+
+    def scatter(rows):
+        centred = rows - rows.mean(0)
+        return centred.T @ centred
+
+    return (scatter(x) - scatter(y)).square().sum() / (4 * x.shape[1] ** 2) + _gap(x, y)
+
+
+def sum_over_pairs(x, y):
+    return _kernel_gap(x, y) * (len(x) * len(y))
+
+
+def _gram_distances(x, y):
+    return x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T
+
+
+def narrow_gram_form(x, y):
+    """Squared distances by a matrix product, which autocast computes with eight bits of mantissa."""
+    within = sum(torch.exp(-_gram_distances(rows, rows) / 1e2).mean() for rows in (x, y))
+    return within - 2 * torch.exp(-_gram_distances(x, y) / 1e2).mean()
+
+
+def narrow_projection(x, y):
+    """A projection with cancellation: large parts cancel in the product, but not in bfloat16."""
+    weights = x.new_ones((x.shape[1], 1))
+    return (((x + 1e3) @ weights).mean() - ((y + 1e3) @ weights).mean()).square()
+
+
+FAULTS = {
+    "degenerate inputs": [source_spread, spread_by_column],
+    "single row": [plain_variance, off_diagonal_mean],
+    "large inputs": [unscaled_moments, sinkhorn_without_logarithms],
+    "NaN shows": [zero_on_nan, compares_before_use],
+    "stable under the null": [covariances_not_divided, sum_over_pairs],
+    "autocast": [narrow_gram_form, narrow_projection],
+}
