@@ -77,7 +77,7 @@ def _weights(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _off_diagonal(w: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """`left` and `right` of `pair_sum`, where pairs of a row with itself count as 0: a column for each class and side."""
+    """`left` and `right` of `pair_sum`: a column for each class and side, and 0 for pairs of a row with itself."""
     import torch
 
     spare_w, spare_v = 1 - w.square().sum(0), 1 - v.square().sum(0)
