@@ -125,7 +125,7 @@ def _adapt_sliced_seeded(directions: int) -> Loss:
     def loss(source: Tensor, target: Tensor) -> Tensor:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
-            value: Tensor = module(source.float(), target.float())
+            value: Tensor = module(source.float(), target.float()).to(source.dtype)
         return value
 
     return loss
