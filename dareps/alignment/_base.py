@@ -75,11 +75,15 @@ class LabelledPair(Alignment, abstract=True):
         """The loss of source (n, d) with labels (n,) and target (m, d) with logits (m, c), 0-d."""
         from dareps.maths.precision import widened
 
-        check_samples(self.name, source, target)
+        check_samples(self.name, source, target, self._least())
         check_rows(self.name, "target_logits", target_logits)
         check_beside(self.name, "target_logits", target_logits, target)
         check_labels(self.name, "source_labels", source_labels, source)
         return widened(self._value, source, target, source_labels, target_logits)
+
+    def _least(self) -> int:
+        """How many rows a side has to have."""
+        return 1
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         """The loss of checked tensors in at least float32, 0-d."""

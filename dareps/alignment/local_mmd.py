@@ -48,6 +48,10 @@ class LocalMMD(LabelledPair):
         biased = self.estimator == "biased"
         return {**super().claims(), "nonnegative": biased, "duplication": biased and self.bandwidth != "mean"}
 
+    def _least(self) -> int:
+        """Pairs of different rows take two."""
+        return 1 if self.estimator == "biased" else 2
+
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch
 

@@ -25,7 +25,8 @@ def setting_names(subject: Subject) -> tuple[str, ...]:
     variants = subject.claims["settings"]
     if isinstance(variants, Mapping):
         return tuple(variants)
-    if subject.loss is None:
+    if subject.loss is None or subject.loss.forwards:
+        # Settings of what runs the method act on a teacher or a changed row, of which the stand-in shows too little.
         return ()
     fields = type(subject.loss).model_fields
     named = tuple(name for name in fields if name not in AlignmentSettings.model_fields)

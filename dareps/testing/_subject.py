@@ -79,7 +79,8 @@ def subject_of(loss: object, claims: Mapping[str, Claim], domain: Interval, larg
     merged = {name: held.get(name) if claims[name] is None else claims[name] for name in claims}
     sides = ("target",) if isinstance(loss, TargetTerm) else ("source", "target")
     declared = loss.domain if domain == DOMAIN else domain
-    beside = CLASSES + 1 if loss.reads == "both" else 0
+    # What runs the method makes features and outputs of the drawn rows itself.
+    beside = CLASSES + 1 if loss.reads == "both" and not loss.forwards else 0
     reach = _largest(loss.largest if largest is None else largest, declared)
     built = Built(loss, beside) if has_own_build(loss) else None
     value = built or _stateless(loss, beside)
