@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from dareps.testing._draws import Case, dealt, permuted, samples, scaled, shifted, turned
+from dareps.testing._draws import Case, dealt, samples, scaled, shifted, turned
 from dareps.testing._law import Law, demand, demand_equal, on_features, rounding, value_of
+from dareps.testing._orders import permuted
 from dareps.testing._subject import Subject
 
 

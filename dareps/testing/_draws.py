@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from dareps.types import Interval
 
-_MAX_ROWS, _MAX_WIDTH = 6, 4
+MAX_ROWS, _MAX_WIDTH = 6, 4
 _GRID = 1024
 
 
@@ -60,7 +60,7 @@ def _plain(part: Any) -> Any:
 @lru_cache
 def sizes(low: int = 2) -> st.SearchStrategy[int]:
     """Numbers of rows; two is the least that every loss of the family takes."""
-    return st.integers(low, _MAX_ROWS)
+    return st.integers(low, MAX_ROWS)
 
 
 @lru_cache
@@ -101,17 +101,6 @@ def unequal(draw: st.DrawFn, space: Space) -> Case:
     if len(case.source) != len(case.target):
         return case
     return Case(np.concatenate((case.source, case.source[:1])), case.target)
-
-
-@st.composite
-def permuted(draw: st.DrawFn, space: Space, *, of: Callable[[Space], st.SearchStrategy[Case]] = samples) -> Case:
-    """Two samples and an order of rows for each."""
-    case = draw(of(space))
-    orders = {
-        f"{side}_order": draw(st.permutations(range(len(rows))))
-        for side, rows in (("source", case.source), ("target", case.target))
-    }
-    return Case(case.source, case.target, orders)
 
 
 @st.composite

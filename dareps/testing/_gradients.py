@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume
 from torch import Tensor
 
-from dareps.testing._draws import Case, apart, generic, permuted, turned
+from dareps.testing._draws import Case, apart, generic, turned
 from dareps.testing._law import (
     Law,
     demand,
@@ -23,6 +23,7 @@ from dareps.testing._law import (
     tensors,
     value_of,
 )
+from dareps.testing._orders import permuted
 from dareps.testing._subject import Subject
 
 _STEP = 2.0**-22

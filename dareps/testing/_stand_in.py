@@ -20,9 +20,11 @@ class Doubling:
         return [replace(view, shared=x, logits=x) for view, x in zip(views, rows, strict=True)]
 
     def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
+        """The rows as they are."""
         assert view.plain is not None
         return view.plain
 
     def normal(self, view: View, place: str) -> Tensor:
+        """A fixed direction (n, d)."""
         # The same for every row, so that the order of rows keeps making no difference.
         return torch.arange(1, view.shared.shape[-1] + 1).to(view.shared).sin().expand_as(view.shared)

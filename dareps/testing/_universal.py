@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import torch
 
-from dareps.testing._draws import Case, apart, extreme, permuted, samples, unequal
+from dareps.testing._draws import Case, apart, extreme, samples, unequal
 from dareps.testing._gates import forbid_host_sync
 from dareps.testing._law import Law, demand, demand_equal, features_of, gradients, stays_on_device, tensors, value_of
+from dareps.testing._orders import permuted
 from dareps.testing._subject import Subject
 
 _ODD_SEED = 0x5EED_0DD

@@ -97,11 +97,7 @@ BAD = {
     "boolean labels": ("labels", lambda y: y > 1, "labels of d0 must be class numbers"),
     "one-hot labels": ("labels", lambda y: torch.eye(4).long()[y], "labels of d0 must be class numbers"),
     "labels as a list": ("labels", lambda y: y.tolist(), "labels of d0 must be a tensor"),
-    "too few labels": (
-        "labels",
-        lambda y: y[:2],
-        r"labels of d0 and features differ in rows, got \(\(2,\), \(6, 3\)\)",
-    ),
+    "too few labels": ("labels", lambda y: y[:2], r"labels of d0 and features differ in rows, got \(\(2,\), \(6, 3\)"),
     "other classes": ("v", lambda v: v[:, :3], r"differ in width, got \(\(6, 4\), \(5, 3\)\)"),
     "too few logits": ("v", lambda v: v[:2], "logits of d1 and features differ in rows"),
     "integer logits": ("v", lambda v: v.long(), "logits of d1 is torch.int64 and must be floating point"),

@@ -20,6 +20,8 @@ def _step_of(recipe, overrides, stacked):
 @pytest.mark.parametrize("stacked", [False, True])
 @pytest.mark.parametrize("recipe", DEEP)
 def test_no_step_waits_for_the_host_or_copies_from_it(recipe, stacked, gate):
+    if gate is forbid_host_sync and any(part.host for part in run_of(recipe).method.align):
+        pytest.skip("it declares that it computes on the host")
     augment = ("data.augment", ["affine", "crop", "erasing"])
     step, inputs = _step_of(recipe, (*SHORT, *NOISY, augment, ("phases.*.clip", 1.0)), stacked)
     step(inputs[0])
