@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from geomloss import SamplesLoss  # type: ignore[import-not-found]
+from geomloss import SamplesLoss
 from torch import Tensor
 
 from benchmarks._loss_work import Inputs, Loss, regularisation

@@ -162,7 +162,7 @@ def _skada_domain_classifier() -> Loss:
 
 
 def _pot_sliced(projections: int = 50) -> Loss:
-    import ot  # type: ignore[import-not-found]
+    import ot
 
     return lambda source, target: ot.sliced_wasserstein_distance(source, target, n_projections=projections, seed=0)
 
@@ -186,7 +186,7 @@ def _pot_bures() -> Loss:
 
 
 def _geomloss(kind: str, blur: float = 50.0) -> Loss:
-    from geomloss import SamplesLoss  # type: ignore[import-not-found]
+    from geomloss import SamplesLoss
 
     loss: Loss = SamplesLoss(kind, p=2, blur=blur, backend="tensorized")
     return loss

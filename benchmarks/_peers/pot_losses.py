@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import ot  # type: ignore[import-not-found]
+import ot
 from torch import Tensor
 
 from benchmarks._loss_work import Inputs, Loss, regularisation

@@ -20,8 +20,8 @@ class JointOT(LabelledPair):
     that minimises it, not differentiated. The task loss is added by the method, not here.
 
     * sinkhorn: entropic plan on the device, eps relative to the mean cost, whose rows sum to 1 / n exactly.
-    * exact: an optimal plan, solved on the host, which rules out step capture: an assignment for n = m, else a linear
-      program.
+    * exact: an optimal plan, solved on the host by the POT library (`pip install 'dareps[ot]'`), which rules out step
+      capture.
 
     source (n, d), target (m, d), source labels (n,), target logits (m, c) -> (). Damodaran et al., ECCV 2018, eq. 6
     to 8, with alpha and lambda_t as in section 4.1; the authors' code finds its plan with |onehot - softmax|^2 in place

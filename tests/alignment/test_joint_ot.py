@@ -1,4 +1,5 @@
 import math
+import sys
 from itertools import permutations
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.optimize import linear_sum_assignment
 
 from dareps.alignment import JointOT
 from dareps.alignment._modules import Pairwise
@@ -75,11 +77,17 @@ def test_without_features_that_differ_certain_correct_predictions_cost_nothing(s
     assert found.item() == pytest.approx(0, abs=1e-6)
 
 
-def test_agrees_with_pot():
-    ot = pytest.importorskip("ot")
-    cost = torch.tensor(costs(EXACT, *sample(6, 9, 50)))
-    expected = ot.emd2([1 / 6] * 6, [1 / 9] * 9, cost.numpy())
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_equal_sizes_are_an_assignment(scale):
+    cost = torch.tensor(costs(EXACT, *sample(40, 40, 50))) * scale
+    expected = cost.numpy()[linear_sum_assignment(cost.numpy())].mean()
     assert (exact_plan(cost) * cost).sum().item() == pytest.approx(expected, rel=1e-8)
+
+
+def test_without_the_library_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(ContractError, match=r"POT library.*dareps\[ot\]"):
+        EXACT(*sample(3, 4, 1))
 
 
 @pytest.mark.parametrize("solver", ["sinkhorn", "exact"])

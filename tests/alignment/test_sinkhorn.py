@@ -1,8 +1,10 @@
 import math
 
 import numpy as np
+import ot
 import pytest
 import torch
+from geomloss import SamplesLoss
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -110,12 +112,25 @@ def test_points_and_shifted_rows(shift, fraction):
     assert loss(point, point[:2] + shift).item() == pytest.approx(2 * shift**2, rel=1e-9, abs=1e-9)
 
 
-def test_agrees_with_pot():
-    ot = pytest.importorskip("ot")
-    x, y = normal(6, 2, 3), normal(5, 2, 4) + 1
-    expected = ot.bregman.empirical_sinkhorn_divergence(x.numpy(), y.numpy(), reg=2.0)
+def test_agrees_with_the_plans_of_pot():
+    # Its own divergence leaves the entropy out of the value, so the value is made of its plans.
+    def value(a, b):
+        cost = costs(a, b)
+        plan = ot.sinkhorn([], [], cost, reg=2.0, stopThr=1e-12)
+        return (plan * cost).sum() + 2.0 * (plan * np.log(plan * plan.size)).sum()
+
+    x, y = normal(6, 2, 3).numpy(), normal(5, 2, 4).numpy() + 1
+    expected = value(x, y) - (value(x, x) + value(y, y)) / 2
+    loss = SinkhornDivergence(epsilon=2.0, relative=False, iterations=200)
+    assert loss(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_agrees_with_geomloss():
+    # Its cost is |x - y|^2 / 2 and its regularisation the square of `blur`.
+    x, y = normal(6, 2, 3).float(), normal(5, 2, 4).float() + 1
+    expected = 2 * SamplesLoss("sinkhorn", p=2, blur=1.0, scaling=0.99, backend="tensorized")(x, y)
     found = SinkhornDivergence(epsilon=2.0, relative=False, iterations=200)(x, y)
-    assert found.item() == pytest.approx(float(expected), rel=1e-4)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_gradient_is_that_of_the_converged_value():
