@@ -8,9 +8,7 @@ BENCHMARK = Benchmark(
     suite="amazon_all",
     goals=(
         Goal("chosen", "information_maximisation", 0.82),
-        Goal("chosen", "reverse_validation", 0.82),
         Goal("chosen", "information_maximisation", 0.82, reading="ensemble"),
-        Goal("chosen", "reverse_validation", 0.82, reading="ensemble"),
     ),
     minutes=40,
     published={

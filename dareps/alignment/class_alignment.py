@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class ClassAlignment(LabelledPair):
     """Contrastive domain discrepancy (CDD): the same class close across domains, different classes apart.
 
-    With D(k, l) the biased squared maximum mean discrepancy between source rows of class k and target rows of class l,
+    With D(k, l) the squared maximum mean discrepancy between source rows of class k and target rows of class l,
 
         mean over k of D(k, k) - inter * mean over k != l of D(k, l).
 
     Target classes are pseudo-labels, the largest logits. Pairs of which one side has no row in the batch are left out
-    of the means, and a mean of none is 0. The kernel is that of `mmd` with its mean bandwidth of the pooled rows, one
+    of the means, and a mean of none is 0. D is the biased estimate, whose bias falls as features draw together, so that
+    a large weight on small batches can collapse them, or the unbiased one, which needs two rows of a class on each side. The kernel is that of `mmd` with its mean bandwidth of the pooled rows, one
     for all pairs. Gradient reaches features alone.
 
     Simplified against the paper (CAN), which assigns target classes by spherical k-means over the whole target from
@@ -37,6 +38,8 @@ class ClassAlignment(LabelledPair):
     largest: ClassVar[float | None] = 1e18
     scale: ClassVar[float | None] = 0.0
 
+    estimator: Literal["biased", "unbiased"] = "biased"
+    """Whether pairs of a row with itself count."""
     inter: Annotated[float, Tune(0.1, 3.0, log=True)] = Field(1.0, ge=0)
     """Factor on the discrepancy between different classes; 0 leaves the class-wise discrepancy."""
     confidence: float = Field(0.0, ge=0, lt=1)
@@ -44,7 +47,7 @@ class ClassAlignment(LabelledPair):
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
-        everyone, within = self.confidence == 0, self.inter == 0
+        everyone, within = self.confidence == 0, self.inter == 0 and self.estimator == "biased"
         return {
             **super().claims(),
             "symmetric": everyone,
@@ -52,6 +55,10 @@ class ClassAlignment(LabelledPair):
             "zero_on_identical": within and everyone,
             "scale": 0.0 if everyone else None,
         }
+
+    def _least(self) -> int:
+        """Pairs of different rows take two."""
+        return 1 if self.estimator == "biased" else 2
 
     def _one_hot(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Labels (n,) as 0 and 1, (n, c); a label outside 0..c - 1 is no class."""
@@ -76,8 +83,11 @@ class ClassAlignment(LabelledPair):
         of_source, of_target = (
             found.to(rows.dtype) for found in (self._one_hot(labels, logits), self._classes(logits))
         )
-        exist = (of_source.amax(0).unsqueeze(1) * of_target.amax(0).unsqueeze(0)).detach()
+        least = self._least()
+        enough = [(found.sum(0) - (least - 1)).clamp(0, 1) for found in (of_source, of_target)]
+        exist = (enough[0].unsqueeze(1) * enough[1].unsqueeze(0)).detach()
         same = torch.eye(len(exist), dtype=exist.dtype, device=exist.device) * exist
         intra, inter = (chosen / chosen.sum().clamp_min(1) for chosen in (same, exist - same))
-        left, right = class_weights(of_source, of_target, intra - self.inter * inter)
+        factors = intra - self.inter * inter
+        left, right = class_weights(of_source, of_target, factors, self.estimator == "unbiased")
         return pair_sum([unit_rows(rows, mean_bandwidth(rows))], [gaussian()], left, right)

@@ -229,20 +229,26 @@ def sides(rows: Tensor, n: int) -> Tensor:
     return marks
 
 
-def class_weights(of_source: Tensor, of_target: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+def class_weights(
+    of_source: Tensor, of_target: Tensor, factors: Tensor, unbiased: bool = False
+) -> tuple[Tensor, Tensor]:
     """left and right (n + m, 2 c) so that sum_ij (left right')_ij k_ij = sum_kl factors_kl D(k, l).
 
-    D(k, l) is the biased squared discrepancy between source rows of class k and target rows of class l.
+    D(k, l) is the squared discrepancy between source rows of class k and target rows of class l: biased, or unbiased
+    where pairs of a row with itself are counted as 0, as `dareps.maths.pairs.pair_sum` does.
 
     Args:
         of_source: Membership (n, c), 0 or 1.
         of_target: Membership (m, c), 0 or 1.
-        factors: (c, c), 0 where one of the two classes has no row.
+        factors: (c, c), 0 where one of the two classes has no row, or only one in the unbiased form.
+        unbiased: Whether the pairs within a class are averaged over different rows.
     """
     n, classes = of_source.shape
     means = of_source.new_zeros(n + len(of_target), 2 * classes)
-    means[:n, :classes] = of_source / of_source.sum(0).clamp_min(1)
-    means[n:, classes:] = of_target / of_target.sum(0).clamp_min(1)
-    upper = torch.cat((factors.sum(1).diag(), -factors), 1)
-    lower = torch.cat((-factors.T, factors.sum(0).diag()), 1)
+    counts = [found.sum(0).clamp_min(1) for found in (of_source, of_target)]
+    means[:n, :classes] = of_source / counts[0]
+    means[n:, classes:] = of_target / counts[1]
+    within = [count / (count - 1).clamp_min(1) if unbiased else torch.ones_like(count) for count in counts]
+    upper = torch.cat(((factors.sum(1) * within[0]).diag(), -factors), 1)
+    lower = torch.cat((-factors.T, (factors.sum(0) * within[1]).diag()), 1)
     return means, means @ torch.cat((upper, lower))

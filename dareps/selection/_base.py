@@ -51,6 +51,8 @@ class Validator(Plugin, family="validator"):
     """A model-selection score: higher is better. Label-free on the target unless `oracle` is true."""
 
     oracle: ClassVar[bool] = False
+    reads_inputs: ClassVar[bool] = False
+    """True when the score depends on what the network read, so that it means the same only for equal inputs."""
 
     def __call__(self, view: ValidationView) -> float:
         """The score of one checkpoint."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dareps.selection._base import ValidationView, Validator
 
 
@@ -13,8 +15,11 @@ class ReverseValidation(Validator):
     predicted on the target cannot come back, so a collapsed model scores 1 / c. In [0, 1]; -inf when a logit is NaN.
 
     Zhong et al., ECML PKDD 2010; Ganin et al., JMLR 2016, section 5.1.2, who train the backward classifier by the
-    same method as the forward one. Here it is linear in the inputs, which makes it one product per checkpoint.
+    same method as the forward one. Here it is linear in the inputs, which makes it one product per checkpoint, and its
+    scores are compared only among recipes that read the same inputs.
     """
+
+    reads_inputs: ClassVar[bool] = True
 
     def __call__(self, view: ValidationView) -> float:
         """The backward classifier's balanced accuracy on the source validation rows."""

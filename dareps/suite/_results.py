@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Result:
         regret: Accuracy at the oracle's checkpoint of the same run minus `value`; None without an oracle.
         run: The run's key.
         step: The checkpoint's step.
+        inputs: The settings of the data, which say what the network read.
     """
 
     dataset: str
@@ -45,6 +47,7 @@ class Result:
     target_labels: int
     run: str
     step: int
+    inputs: str = ""
 
     @property
     def place(self) -> Place:
@@ -90,6 +93,7 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
                 target_labels=outcome.target_labels,
                 run=run.key,
                 step=row.step,
+                inputs=json.dumps(run.config.get("data"), sort_keys=True, default=str),
             )
             for row in outcome.selected
             if outcome.status == "ok" and math.isfinite(row.target_metric)

@@ -143,16 +143,24 @@ def best_recipe(found: Iterable[Result], rule: str) -> dict[tuple[str, str, int]
     """The result that a label-free rule prefers for each (dataset, split, seed), by its score among all recipes.
 
     Recipes that saw target labels stand outside; equal scores go to the name that sorts first. The target metric
-    plays no part.
+    plays no part. A rule that judges by what the network read compares nothing where that differs among the recipes.
     """
     best: dict[tuple[str, str, int], Result] = {}
-    for result in sorted(found, key=lambda result: result.recipe):
-        if result.selection != rule or not _candidate(result) or math.isnan(result.score):
-            continue
+    rivals = [each for each in found if each.selection == rule and _candidate(each) and not math.isnan(each.score)]
+    if _judges_by_inputs(rule) and len({each.inputs for each in rivals}) > len({each.dataset for each in rivals}):
+        return best
+    for result in sorted(rivals, key=lambda result: result.recipe):
         place = (result.dataset, *result.place)
         if place not in best or result.score > best[place].score:
             best[place] = result
     return best
+
+
+def _judges_by_inputs(rule: str) -> bool:
+    from dareps.plugin import plugins
+    from dareps.selection._base import Validator
+
+    return bool(getattr(plugins(Validator).get(rule), "reads_inputs", False))
 
 
 def oracle_recipe(means: Mapping[str, float]) -> str | None:

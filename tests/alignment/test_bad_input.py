@@ -28,11 +28,11 @@ OTHERS = {
     "joint_ot exact": {"name": "joint_ot", "solver": "exact"},
     "cdan entropy": {"name": "conditional_adversarial", "entropy": True},
     "afn hard": {"name": "afn", "variant": "hard"},
-    "class_alignment confident": {"name": "class_alignment", "confidence": 0.1},
+    "class_alignment unbiased": {"name": "class_alignment", "estimator": "unbiased", "confidence": 0.1},
 }
 SHIPPED = sorted(name for name, part in plugins(Alignment).items() if part.__module__.startswith("dareps.alignment"))
 ALL = {name: Alignment.bind(settings) for name, settings in {**{name: name for name in SHIPPED}, **OTHERS}.items()}
-# Those that run the method make features and outputs of the inputs themselves: test_bad_input_of_methods.py.
+# test_bad_input_of_methods.py has those that run the method.
 LOSSES = {name: loss for name, loss in ALL.items() if not loss.forwards}
 every_loss = pytest.mark.parametrize("loss", [LOSSES[name] for name in sorted(LOSSES)], ids=sorted(LOSSES))
 

@@ -18,9 +18,9 @@ CLASSES = 3
 
 
 @st.composite
-def labelled(draw, classes=CLASSES):
+def labelled(draw, classes=CLASSES, least=1):
     """Source and target rows, source labels, target logits."""
-    x, y = draw(pairs(least=1, most=6))
+    x, y = draw(pairs(least=least, most=6))
     labels = draw(arrays(np.int64, len(x), elements=st.integers(0, classes - 1)))
     logits = draw(arrays(np.float64, (len(y), classes), elements=st.floats(-5, 5, allow_subnormal=False)))
     return x, y, torch.tensor(labels), torch.tensor(logits)
@@ -35,7 +35,14 @@ def discrepancy(a, b, bandwidth):
     return mean_kernel(a, a, bandwidth) + mean_kernel(b, b, bandwidth) - 2 * mean_kernel(a, b, bandwidth)
 
 
-def reference(x, y, labels, logits, inter=1.0, confidence=0.0):
+def unbiased(a, b, bandwidth):
+    """The same over pairs of different rows; a row with itself adds 5, one for each kernel."""
+    n, m = len(a), len(b)
+    within = (n * mean_kernel(a, a, bandwidth) - 5) / (n - 1) + (m * mean_kernel(b, b, bandwidth) - 5) / (m - 1)
+    return within - 2 * mean_kernel(a, b, bandwidth)
+
+
+def reference(x, y, labels, logits, inter=1.0, confidence=0.0, estimate=discrepancy, least=1):
     """The definition, class by class, with differences of all rows and the bandwidth as a number."""
     pool = torch.cat((x, y)).tolist()
     gaps = [math.dist(p, q) ** 2 for i, p in enumerate(pool) for q in pool[:i]]
@@ -44,8 +51,8 @@ def reference(x, y, labels, logits, inter=1.0, confidence=0.0):
     for k in range(logits.shape[1]):
         for other in range(logits.shape[1]):
             a, b = x[labels == k], y[(logits.argmax(1) == other) & sure]
-            if len(a) and len(b):
-                found[k == other].append(discrepancy(a, b, sum(gaps) / len(gaps)))
+            if min(len(a), len(b)) >= least:
+                found[k == other].append(estimate(a, b, sum(gaps) / len(gaps)))
     intra, between = (sum(found[same]) / max(len(found[same]), 1) for same in (True, False))
     return intra - inter * between
 
@@ -55,6 +62,13 @@ def reference(x, y, labels, logits, inter=1.0, confidence=0.0):
 def test_equals_the_definition(sample, inter, confidence):
     found = ClassAlignment(inter=inter, confidence=confidence)(*sample).item()
     assert found == pytest.approx(float(reference(*sample, inter, confidence)), rel=1e-8, abs=1e-8)
+
+
+@given(sample=labelled(least=2), inter=st.floats(0, 2))
+@PROPERTY
+def test_the_unbiased_form_equals_the_definition(sample, inter):
+    found = ClassAlignment(estimator="unbiased", inter=inter)(*sample).item()
+    assert found == pytest.approx(float(reference(*sample, inter, estimate=unbiased, least=2)), rel=1e-8, abs=1e-8)
 
 
 @given(sample=labelled(classes=1))

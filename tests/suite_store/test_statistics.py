@@ -251,6 +251,19 @@ def test_the_choice_does_not_look_at_the_target_metric(rows: list[Result]) -> No
     assert names == {place: row.recipe for place, row in best_recipe(blind, "entropy").items()}
 
 
+def test_a_rule_that_judges_by_the_inputs_compares_equal_inputs_alone() -> None:
+    rows = [scored_by(recipe, score, "raw") for recipe, score in (("dan", 0.7), ("dann", 0.8))]
+    assert [row.recipe for row in best_recipe(rows, "reverse_validation").values()] == ["dann"]
+    assert not best_recipe([*rows, scored_by("dan_msda", 0.9, "msda")], "reverse_validation")
+    assert best_recipe(
+        [replace(row, selection="entropy") for row in (*rows, scored_by("other", 0.9, "msda"))], "entropy"
+    )
+
+
+def scored_by(recipe: str, score: float, inputs: str) -> Result:
+    return Result("toy", "a:b", recipe, "reverse_validation", 0, score, 0.5, None, 0, "", 1, inputs)
+
+
 def test_only_label_free_rules_with_comparable_scores_choose() -> None:
     assert all(comparable(rule) for rule in ("entropy", "information_maximisation", "source_accuracy", "dev"))
     assert not any(comparable(rule) for rule in ("last", "oracle", "unheard_of"))
