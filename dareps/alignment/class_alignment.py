@@ -23,8 +23,9 @@ class ClassAlignment(LabelledPair):
 
     Target classes are pseudo-labels, the largest logits. Pairs of which one side has no row in the batch are left out
     of the means, and a mean of none is 0. D is the biased estimate, whose bias falls as features draw together, so that
-    a large weight on small batches can collapse them, or the unbiased one, which needs two rows of a class on each side. The kernel is that of `mmd` with its mean bandwidth of the pooled rows, one
-    for all pairs. Gradient reaches features alone.
+    a large weight on small batches can collapse them, or the unbiased one, which needs two rows of a class on each
+    side. The kernel is that of `mmd` with its mean bandwidth of the pooled rows, one for all pairs. Gradient reaches
+    features alone.
 
     Simplified against the paper (CAN), which assigns target classes by spherical k-means over the whole target from
     source class centres, drops ambiguous rows and small clusters, and samples every batch class by class: here classes
