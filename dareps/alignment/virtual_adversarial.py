@@ -30,6 +30,7 @@ class VirtualAdversarial(TargetTerm):
     target rows.
     """
 
+    version: ClassVar[str] = "2"
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     forwards: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
