@@ -63,6 +63,8 @@ class Consistent(AlignmentModule):
         supervised: Whether source rows join, with their labels.
     """
 
+    roles = ("source", "target")
+
     def __init__(self, settings: AlignmentSettings, choice: Choice, strong: Strong, supervised: bool) -> None:
         super().__init__(settings)
         self.choice, self.strong, self.supervised = choice, strong, supervised

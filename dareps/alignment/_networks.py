@@ -23,19 +23,21 @@ class Networks(nn.Module):
 
 
 class Copy(Networks):
-    """Networks made of buffers: no gradient, no optimizer, part of every checkpoint, always in evaluation mode.
+    """Networks made of buffers: no gradient, no optimizer, part of every checkpoint.
 
     Args:
         student: What is copied.
+        still: Whether it is always in evaluation mode, or else in the mode of what it belongs to.
     """
 
-    def __init__(self, student: Networks) -> None:
+    def __init__(self, student: Networks, *, still: bool = True) -> None:
         super().__init__(_of_buffers(student.encoder), _of_buffers(student.heads))
-        self.eval()
+        self.still = still
+        self.train(student.training)
 
     def train(self, mode: bool = True) -> Copy:
-        """Stay in evaluation mode."""
-        super().train(False)
+        """Enter training mode, unless it is to keep still, or evaluation mode."""
+        super().train(mode and not self.still)
         return self
 
     def take(self, student: Networks) -> None:

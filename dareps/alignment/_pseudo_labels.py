@@ -21,11 +21,13 @@ def within_quota(p: Tensor, share: float) -> Tensor:
     """How far each row of p (n, c) is within its class's share * n / c rows, the surest first, from 0 to 1: (n,).
 
     A row's rank is the number of surer rows of its class; the last row of a quota that is no whole number counts in
-    part, and rows that are equally sure count alike.
+    part, and rows that are equally sure share what is left of it.
     """
     top, label = p.amax(1), p.argmax(1)
-    surer = (label.unsqueeze(1) == label) & (top.unsqueeze(1) < top)
-    return (share * len(p) / p.shape[1] - surer.to(p.dtype).sum(1)).clamp(0, 1)
+    same = label.unsqueeze(1) == label
+    surer = (same & (top.unsqueeze(1) < top)).to(p.dtype).sum(1)
+    alike = (same & (top.unsqueeze(1) == top)).to(p.dtype).sum(1)
+    return ((share * len(p) / p.shape[1] - surer) / alike).clamp(0, 1)
 
 
 def cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:

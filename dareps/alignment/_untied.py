@@ -27,6 +27,8 @@ class Impostor(Opponent):
         repeat: Steps of the discriminator before each ordinary one.
     """
 
+    roles = ("source", "target")
+
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int) -> None:
         super().__init__(settings, shapes, repeat)
         self.domains, self.sources = shapes.domains, len(shapes.sources)
@@ -34,7 +36,7 @@ class Impostor(Opponent):
 
     def attach(self, student: Networks) -> None:
         """Make the copy."""
-        self.reference = Copy(student)
+        self.reference = Copy(student, still=False)
 
     def begin(self, student: Networks) -> None:
         """Keep the networks as they are now."""

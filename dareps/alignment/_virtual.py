@@ -15,7 +15,7 @@ from dareps.alignment._modules import AlignmentModule, mean_of, of_role
 from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.norms import safe_norm
 from dareps.maths.precision import wide
-from dareps.types import Step, View
+from dareps.types import Role, Step, View
 
 Outputs = Callable[[Tensor], Tensor]
 """Inputs (n, *shape) -> logits (n, c)."""
@@ -32,9 +32,10 @@ class Smooth(AlignmentModule):
         iterations: Steps of the power iteration.
     """
 
-    def __init__(self, settings: AlignmentSettings, rows: str, radius: float, relative: bool, iterations: int) -> None:
+    def __init__(self, settings: AlignmentSettings, rows: Role, radius: float, relative: bool, iterations: int) -> None:
         super().__init__(settings)
-        self.rows, self.radius, self.relative, self.iterations = rows, radius, relative, iterations
+        self.rows, self.roles = rows, (rows,)
+        self.radius, self.relative, self.iterations = radius, relative, iterations
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over the streams of the role, 0-d."""
@@ -77,6 +78,8 @@ def leading(outputs: Outputs, x: Tensor, start: Tensor, iterations: int) -> tupl
     direction = unit(start)
     for _ in range(iterations):
         change = torch.func.jvp(outputs, (x,), (direction,))[1]
+        # A shift that classes share changes nothing but the rounding, which would drown the class of a sure row.
+        change = change - change.gather(1, p.argmax(1, keepdim=True))
         weighed = p * (change - (p * change).sum(1, keepdim=True))
         direction = unit(pull(weighed)[0])
     return logits, direction

@@ -23,11 +23,12 @@ class ConsistencyTraining(TargetTerm):
 
     `relative` multiplies the threshold by the mean over source rows of their largest probability; `prior` multiplies p
     by the ratio of the mean source to the mean target prediction of the batch and scales it to sum 1; `supervised` adds
-    the cross-entropy of strongly changed source rows, which weight and schedule then act on as well. The three of them
-    and a threshold of .9 are AdaMatch, but for its random interpolation of source logits between joint and separate
-    batch statistics: here `normalise` decides on statistics. Domains of a side are averaged.
+    the cross-entropy of strongly changed source rows, which weight and schedule then act on as well. With all three and
+    a threshold of .9 it follows AdaMatch, whose code halves the source loss, keeps it out of the warm-up, aligns
+    running means, draws three target rows for each source row and interpolates source logits at random; these are left
+    out. Domains of a side are averaged.
 
-    Sohn et al., NeurIPS 2020, eq. 4 (threshold .95); Berthelot et al., ICLR 2022, section 3.2 (relative threshold .9).
+    Sohn et al., NeurIPS 2020, eq. 4 (threshold .95); Berthelot et al., ICLR 2022 (relative threshold .9).
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"

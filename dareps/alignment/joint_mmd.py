@@ -56,8 +56,8 @@ class JointMMD(Alignment):
     def claims(self) -> Mapping[str, bool | float | None]:
         """The class flags as far as they hold for these settings."""
         biased, fixed = self.estimator == "biased", "mean" not in (self.bandwidth, self.prediction_bandwidth)
-        held = {"nonnegative": biased, "zero_on_identical": biased, "duplication": biased and fixed, "gradient": fixed}
-        return {**super().claims(), **held}
+        held = {"nonnegative": biased, "zero_on_identical": biased, "duplication": biased and fixed}
+        return {**super().claims(), **held, "unbiased": not biased, "gradient": fixed}
 
     def between(self, source: View, target: View) -> Tensor:
         """The loss between two streams, 0-d."""

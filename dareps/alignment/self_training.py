@@ -27,8 +27,8 @@ class SelfTraining(TargetTerm):
     With `prior`, p is first divided by its running mean over steps and scaled to sum 1 (Berthelot et al., ICLR 2020,
     section 3.1, for classes of equal size).
 
-    Lee, ICML workshop 2013, eq. 15 (pseudo-labels); Tarvainen & Valpola, NIPS 2017, section 2 (averaged teacher);
-    French et al., ICLR 2018, section 3.2 (confidence threshold .968 and decay .99 in domain adaptation).
+    Lee, ICML workshop 2013 (pseudo-labels); Tarvainen & Valpola, NIPS 2017 (averaged teacher); French et al., ICLR 2018
+    (in domain adaptation; confidence threshold .968 and decay .99 of their code).
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"

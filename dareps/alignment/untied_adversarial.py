@@ -22,7 +22,8 @@ class UntiedAdversarial(TargetTerm):
     the mean over domains of its logistic loss, on the copy's features of source rows and on features of target rows. In
     the ordinary step target features minimise -log of the probability of the source domains (inverted labels), with the
     discriminator held still, and weight times schedule acts on their gradient. Both are log 2 at chance for two
-    domains; the discriminator's last layer starts at 0. The copy is in evaluation mode.
+    domains; the discriminator's last layer starts at 0. The copy runs in the mode of the encoder, so that dropout and
+    batch statistics do not tell the two apart.
 
     Use it in a phase after one that has learnt the source, on unlabelled streams and with `trains: [encoder, align]`,
     which keeps the head. Evaluation runs the adapted encoder on both domains, so that source accuracy shows what
@@ -31,6 +32,7 @@ class UntiedAdversarial(TargetTerm):
     source inputs, target features (m, d) -> (). Tzeng et al., CVPR 2017, eq. 9 and section 4.
     """
 
+    version: ClassVar[str] = "2"
     forwards: ClassVar[bool] = True
     reverses: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True

@@ -24,12 +24,13 @@ class VirtualAdversarial(TargetTerm):
     joint normalisation the rows of the stream are normalised among themselves.
 
     The radius is a share of the mean length of the stream's rows, so that one value serves images of any size and bags
-    of words; the papers set lengths (3.5 for normalised 32 x 32 x 3 images is a share of .06), with `relative: false`.
+    of words; the papers set lengths, with `relative: false` (3.5 on 32 x 32 x 3 images in [-1, 1] in the code of Shu et
+    al., whose networks normalise the image after the change).
 
-    Miyato et al., TPAMI 41 (2018), eq. 5 to 11, one iteration as there; Shu et al., ICLR 2018, eq. 5, on source and on
-    target rows.
+    Miyato et al., TPAMI 41 (2018), one iteration as there; Shu et al., ICLR 2018, eq. 7, on source and on target rows.
     """
 
+    version: ClassVar[str] = "2"
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
     forwards: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True

@@ -39,6 +39,7 @@ class Eager:
         Raises:
             ContractError: When it is differentiated twice and has no plain form.
         """
+        tensors = (*(each.detach() for each in tensors[: self.still]), *tensors[self.still :])
         if self.plain is not None and _transformed():
             return self.plain(*tensors)
         function = _Transformable if _transformed() else _Lean

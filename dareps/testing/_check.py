@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,7 +69,8 @@ def check_alignment(
             somewhere. An alignment's settings are known.
         largest: Up to which magnitude float32 inputs give finite numbers; left out, an alignment's own, else 1e6, or
             the end of a domain that was passed.
-        domain: Where inputs are drawn from; left out, an alignment's own domain counts.
+        domain: Where inputs are drawn from; left out, an alignment's own domain counts. One that is passed counts even
+            if it equals the default.
         max_examples: Trials per law.
         laws: Names of the laws to try, out of those that the loss is subject to; left out, all of them.
 
@@ -129,7 +131,8 @@ def _try(law: Law, subject: Subject, max_examples: int) -> None:
         law.check(subject, case)
 
     try:
-        _on_draws(trial, law, replace(subject.space, settings=setting_names(subject)), max_examples)()
+        with subject.built.still() if law.still and subject.built else nullcontext():
+            _on_draws(trial, law, replace(subject.space, settings=setting_names(subject)), max_examples)()
     except Exception as error:
         if not tried:
             raise

@@ -91,6 +91,7 @@ CLAIMED: Final = (
         samples,
         _symmetric,
         claim="symmetric",
+        still=True,
     ),
     Law(
         "nonnegative",
@@ -107,6 +108,7 @@ CLAIMED: Final = (
         permuted,
         _zero_on_identical,
         claim="zero_on_identical",
+        still=True,
     ),
     Law(
         "translation",
@@ -139,6 +141,7 @@ CLAIMED: Final = (
         samples,
         _duplication,
         claim="duplication",
+        still=True,
     ),
     Law(
         "unbiased",
@@ -148,5 +151,6 @@ CLAIMED: Final = (
         _unbiased,
         claim="unbiased",
         most=10,
+        still=True,
     ),
 )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -131,19 +131,39 @@ def shifted(draw: st.DrawFn, space: Space) -> Case:
 
 @st.composite
 def turned(draw: st.DrawFn, space: Space, *, of: Callable[..., st.SearchStrategy[Case]] = on_grid) -> Case:
-    """Two samples and the normal of the mirror at which they are reflected; reflections make every rotation."""
-    domain = Interval(space.domain.low / 2, space.domain.high / 2)
+    """Two samples and the normal of the mirror at which they are reflected; reflections make every rotation.
+
+    Where no ball around 0 is part of the domain, the mirror exchanges two features, which leaves no domain.
+    """
+    radius = min(-space.domain.low, space.domain.high)
+    # Four features of half the radius are as far from 0 as the radius.
+    domain = Interval(-radius / 2, radius / 2) if radius > 0 else space.domain
     case = draw(of(replace(space, domain=domain), width=2))
-    shape = (case.source.shape[1] - space.beside,)
-    normal = draw(arrays(np.int64, shape, elements=st.integers(-3, 3)).filter(np.any))
-    return Case(case.source, case.target, {"mirror": normal})
+    width = case.source.shape[1] - space.beside
+    anywhere = arrays(np.int64, (width,), elements=st.integers(-3, 3)).filter(np.any)
+    return Case(case.source, case.target, {"mirror": draw(anywhere if radius > 0 else _exchanges(width))})
+
+
+def _exchanges(width: int) -> st.SearchStrategy[np.ndarray]:
+    """Normals of the mirrors that exchange two features."""
+    unit = np.eye(width, dtype=np.int64)
+    return st.sampled_from([unit[i] - unit[j] for i in range(width) for j in range(i)])
 
 
 @st.composite
 def scaled(draw: st.DrawFn, space: Space) -> Case:
-    """Two samples and a factor below 1, a power of two."""
-    case = draw(on_grid(space))
-    return Case(case.source, case.target, {"factor": draw(st.sampled_from((0.5, 0.25, 0.125)))})
+    """Two samples and a factor below 1 that keeps them in the domain, a power of two where 0 is part of that."""
+    low, high, factor = space.domain.low, space.domain.high, draw(st.sampled_from((0.5, 0.25, 0.125)))
+    if not _has_zero(space.domain):
+        near, far = sorted((abs(low), abs(high)))
+        factor = max(factor, (near / far) ** 0.5)
+        low, high = (low / factor, high) if low > 0 else (low, high / factor)
+    case = draw(on_grid(replace(space, domain=Interval(low, high))))
+    return Case(case.source, case.target, {"factor": factor})
+
+
+def _has_zero(domain: Interval) -> bool:
+    return domain.low <= 0 <= domain.high
 
 
 @st.composite
@@ -153,10 +173,10 @@ def apart(draw: st.DrawFn, space: Space) -> Case:
     unit = (pattern(n, d, 1), 0.5 + pattern(m, d, 2) ** 2 / 2)
     low, high = space.domain.low, space.domain.high
     source, target = (low + (high - low) * (0.1 + 0.6 * rows) for rows in unit)
-    return Case(_with_classes(source, space.beside, 3), _with_classes(target, space.beside, 4))
+    return Case(with_classes(source, space.beside, 3), with_classes(target, space.beside, 4))
 
 
-def _with_classes(rows: np.ndarray, beside: int, key: int) -> np.ndarray:
+def with_classes(rows: np.ndarray, beside: int, key: int) -> np.ndarray:
     """Rows with logits and labels beside them, every class among them, some surer than others."""
     if not beside:
         return rows
@@ -177,7 +197,7 @@ def generic(draw: st.DrawFn, space: Space, *, width: int = 1) -> Case:
     for rows, key in ((n, 5), (m, 6)):
         cells = draw(arrays(np.int64, (rows, d), elements=st.integers(0, 11)))
         features = domain.low + step * (cells + 1 + 3 * pattern(rows, d, key))
-        sides.append(_with_classes(features, space.beside, key + 2))
+        sides.append(with_classes(features, space.beside, key + 2))
     return Case(sides[0], sides[1])
 
 
@@ -213,9 +233,15 @@ def single(draw: st.DrawFn, space: Space) -> Case:
 
 @st.composite
 def large(draw: st.DrawFn, space: Space) -> Case:
-    """Two samples with numbers of up to the largest magnitude that is promised to be finite in float32."""
+    """Two samples with numbers of up to the largest magnitude that is promised to be finite in float32.
+
+    A domain without 0 is not left, because nothing is promised beyond it.
+    """
     case = draw(samples(space))
-    end = max(abs(space.domain.low), abs(space.domain.high))
+    near, end = sorted((abs(space.domain.low), abs(space.domain.high)))
+    if not _has_zero(space.domain):
+        most = max(near, space.largest)
+        return Case(case.source.clip(-most, most), case.target.clip(-most, most))
     factor = draw(st.sampled_from((1.0, 0.5, 1e-3))) * space.largest / end
     return Case(case.source * factor, case.target * factor)
 
@@ -237,49 +263,6 @@ def dealt(draw: st.DrawFn, space: Space) -> Case:
     d = draw(widths()) + space.beside
     source, target = (draw(grid_array(space.domain, (rows, d))) for rows in (2, draw(st.integers(2, 3))))
     return Case(source, target)
-
-
-@st.composite
-def alike(draw: st.DrawFn, space: Space) -> Case:
-    """A law that both sides follow: the ends of the interval that it lives on, and its shape."""
-    low, high = space.domain.low, space.domain.high
-    first, width = draw(st.integers(0, 7)), draw(st.integers(1, 8))
-    ends = [low + (high - low) * part / 16 for part in (first, first + width)]
-    law = {"low": ends[0], "high": ends[1], "power": draw(st.integers(1, 3)), "width": draw(widths())}
-    return Case(*null_rows(law, 16, space.beside), law)
-
-
-@st.composite
-def one_setting(draw: st.DrawFn, space: Space) -> Case:
-    """A setting by name, and small samples on which it may show."""
-    first = null_rows(_PROBE_LAWS[0] | _ends(space), 5, space.beside)
-    return Case(*first, {"setting": draw(st.sampled_from(space.settings))})
-
-
-def setting_probes(space: Space) -> tuple[Case, ...]:
-    """Fixed samples, wide ones and narrow ones, of different sizes, that differ in law."""
-    cases = []
-    for law, n in zip(_PROBE_LAWS, (5, 7), strict=True):
-        source, target = null_rows(law | _ends(space, law["share"]), n, space.beside)
-        cases.append(Case(source, target[:-1]))
-    return tuple(cases)
-
-
-_PROBE_LAWS: Final = ({"power": 1, "width": 2, "share": 1.0}, {"power": 3, "width": 2, "share": 0.1})
-
-
-def _ends(space: Space, share: float = 1.0) -> dict[str, float]:
-    low, high = space.domain.low, space.domain.high
-    return {"low": low, "high": low + share * (high - low)}
-
-
-def null_rows(law: Mapping[str, Any], n: int, beside: int) -> tuple[np.ndarray, np.ndarray]:
-    """n irregular rows of the law for each side, (n, d)."""
-    sides = []
-    for key in (10, 11):
-        unit = pattern(n, law["width"], key) ** law["power"]
-        sides.append(_with_classes(law["low"] + (law["high"] - law["low"]) * unit, beside, key + 2))
-    return sides[0], sides[1]
 
 
 def pattern(n: int, d: int, key: int) -> np.ndarray:

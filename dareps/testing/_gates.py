@@ -27,7 +27,7 @@ _WAITS: Final = (
     "linalg_matrix_exp",
 )
 # Methods that hand the data itself to the host; on a CPU they dispatch nothing.
-_HANDOVERS: Final = (Tensor.tolist, Tensor.numpy, Tensor.cpu, Tensor.__array__)
+_HANDOVERS: Final = (Tensor.tolist, Tensor.numpy, Tensor.cpu, Tensor.__array__, Tensor.__dlpack__)
 _INDEXING: Final = frozenset({"index", "index_put", "index_put_", "_index_put_impl_"})
 _MASKS: Final = (torch.bool, torch.uint8)
 _COPIES: Final = frozenset({"_to_copy", "copy_", "copy", "_copy_from"})
@@ -56,7 +56,7 @@ class _HandoverGate(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func in _HANDOVERS:
+        if func in _HANDOVERS or (func is Tensor.to and _names_the_host((*args[1:], *(kwargs or {}).values()))):
             what = f"a tensor's data is handed to the host ({getattr(func, '__name__', func)})"
             raise ContractError("host synchronisation", what, fix="Stay in tensors until the step is over.")
         return func(*args, **(kwargs or {}))
@@ -86,6 +86,11 @@ def forbid_host_copies() -> Iterator[None]:
     fix = "Fill constants on the device with new_full, new_zeros, arange or a Python number in the formula."
     with _DispatchGate("host copy", _copy, fix):
         yield
+
+
+def _names_the_host(arguments: Sequence[Any]) -> bool:
+    """Whether the CPU is meant wherever the data may be; the device of another tensor is an object."""
+    return any(isinstance(argument, str) and argument.startswith("cpu") for argument in arguments)
 
 
 def _wait(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

@@ -151,6 +151,7 @@ GRADIENTS: Final = (
         partial(permuted, of=generic),
         _rows_in_order,
         most=20,
+        still=True,
     ),
 )
 CLAIMED_GRADIENTS: Final = (

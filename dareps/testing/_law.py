@@ -41,6 +41,7 @@ class Law:
         claim: The claim that makes a loss subject to it; empty for all losses.
         needs: Which losses it concerns at all.
         most: The most trials it is worth.
+        still: Whether it compares rows in different places, so that built losses are in evaluation mode.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Law:
     claim: str = ""
     needs: Callable[[Subject], bool] = lambda subject: True
     most: int = 10**6
+    still: bool = False
 
     def holds_for(self, subject: Subject) -> bool:
         """Whether the loss is subject to this law."""

@@ -9,8 +9,9 @@ from typing import Final
 import torch
 
 from dareps.errors import ContractError
-from dareps.testing._draws import Case, alike, degenerate, large, null_rows, samples, single, spoilt
+from dareps.testing._draws import Case, degenerate, large, samples, single, spoilt
 from dareps.testing._law import Law, demand, rounding, tensors, value_of
+from dareps.testing._null import alike, null_rows
 from dareps.testing._subject import Subject
 
 _BLOCK, _BLOCKS = 16, 8

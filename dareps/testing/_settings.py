@@ -13,7 +13,8 @@ from dareps.alignment import Alignment
 from dareps.alignment._settings import AlignmentSettings
 from dareps.testing._draws import Case
 from dareps.testing._law import tensors
-from dareps.testing._subject import Subject, subject_of
+from dareps.testing._stand_in import student
+from dareps.testing._subject import Built, Subject, subject_of
 
 _ROUNDING = 1e-9
 _SHARES = (0.5, 0.9, 0.25)
@@ -25,8 +26,7 @@ def setting_names(subject: Subject) -> tuple[str, ...]:
     variants = subject.claims["settings"]
     if isinstance(variants, Mapping):
         return tuple(variants)
-    if subject.loss is None or subject.loss.forwards:
-        # Settings of what runs the method act on a teacher or a changed row, of which the stand-in shows too little.
+    if subject.loss is None:
         return ()
     fields = type(subject.loss).model_fields
     named = tuple(name for name in fields if name not in AlignmentSettings.model_fields)
@@ -101,7 +101,7 @@ def _candidates(annotation: Any, now: object) -> Iterator[object]:
 
 
 def _outcome(subject: Subject, probes: tuple[Case, ...]) -> list[object]:
-    """All that a loss shows: its sub-steps, and on one sample after the other their values and the gradient."""
+    """All that a loss shows: its sub-steps, their values and gradients on one sample after the other, what follows."""
     seen: list[object] = []
     state: dict[str, Tensor] = {}
     for case in probes:
@@ -116,7 +116,17 @@ def _outcome(subject: Subject, probes: tuple[Case, ...]) -> list[object]:
             seen.append(module.steps())
         seen += [value.detach() for value in values]
         seen += [found for found in _gradient(values, leaves) if found is not None]
-    return seen
+    return seen + (_followed(subject.built, probes[0]) if subject.built else [])
+
+
+def _followed(built: Built, case: Case) -> list[object]:
+    """The buffers that a loss changes after a step which has moved the networks, a teacher's weights for example."""
+    module = built.fresh(case.source.shape[-1], torch.float64)
+    before = [buffer.clone() for buffer in module.buffers()]
+    with torch.no_grad():
+        module.after_step(torch.full((), 0.5, dtype=torch.float64), student(1.0))
+    pairs = zip(before, module.buffers(), strict=True)
+    return [buffer for kept, buffer in pairs if not torch.equal(kept, buffer)]
 
 
 def _gradient(values: list[Tensor], leaves: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
@@ -132,5 +142,7 @@ def _unlike(one: object, two: object) -> bool:
     """Whether two things differ by more than the order of sums explains."""
     if not isinstance(one, Tensor) or not isinstance(two, Tensor):
         return one != two
+    if one.shape != two.shape:
+        return True
     allowed = _ROUNDING * torch.maximum(one.abs().amax(), two.abs().amax())
     return not bool(((one - two).abs() <= allowed).all())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -10,17 +11,18 @@ from torch import Tensor
 
 from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment._modules import AlignmentModule
-from dareps.alignment._networks import Networks
+from dareps.alignment._settings import AlignmentSettings
 from dareps.errors import ContractError
 from dareps.maths.keys import key_of
-from dareps.maths.noise import Noise, name_places
+from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.testing._draws import Space
-from dareps.testing._stand_in import Doubling
+from dareps.testing._stand_in import Mixing, student
 from dareps.types import ORDINARY, Interval, Role, Shapes, Step, View
 
 Claim = bool | float | Callable[..., Tensor] | Mapping[str, object] | None
 Function = Callable[[Tensor, Tensor], Tensor]
-DOMAIN = Interval(-100.0, 100.0)
+DOMAIN = AlignmentSettings.domain
+"""The domain of who names none: an equal one that somebody names is another object."""
 CLASSES = 3
 _SHRINK = 1 / 16
 """Drawn logits over the domain's numbers: within +-100 / 16 a softmax has not saturated yet."""
@@ -78,7 +80,7 @@ def subject_of(loss: object, claims: Mapping[str, Claim], domain: Interval, larg
     held = loss.claims()
     merged = {name: held.get(name) if claims[name] is None else claims[name] for name in claims}
     sides = ("target",) if isinstance(loss, TargetTerm) else ("source", "target")
-    declared = loss.domain if domain == DOMAIN else domain
+    declared = loss.domain if domain is DOMAIN else domain
     # What runs the method makes features and outputs of the drawn rows itself.
     beside = CLASSES + 1 if loss.reads == "both" and not loss.forwards else 0
     reach = _largest(loss.largest if largest is None else largest, declared)
@@ -96,7 +98,7 @@ def _largest(declared: float | None, domain: Interval) -> float:
     if declared is not None:
         return declared
     # Who restricts the domain restricts this as well.
-    return 1e6 if domain == DOMAIN else max(abs(domain.low), abs(domain.high))
+    return 1e6 if domain is DOMAIN else max(abs(domain.low), abs(domain.high))
 
 
 def _stateless(loss: Alignment, beside: int) -> Function:
@@ -128,6 +130,7 @@ class Built:
     def __init__(self, loss: Alignment, beside: int) -> None:
         self.loss, self.beside = loss, beside
         self.modules: dict[tuple[int, torch.dtype], AlignmentModule] = {}
+        self.training = True
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
         module = self.module(source.shape[-1], source.dtype)
@@ -143,7 +146,16 @@ class Built:
         """The module for rows of this width and dtype, with drawn parameters; the same in every call."""
         if (width, dtype) not in self.modules:
             self.modules[width, dtype] = self.fresh(width, dtype)
-        return self.modules[width, dtype]
+        return self.modules[width, dtype].train(self.training)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Run in evaluation mode: dropout is drawn by the places of rows."""
+        self.training = False
+        try:
+            yield
+        finally:
+            self.training = True
 
     def fresh(self, width: int, dtype: torch.dtype, *, seed: int = 0) -> AlignmentModule:
         """Another module, initialised from the seed and then given the same drawn parameters."""
@@ -152,7 +164,7 @@ class Built:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             module = self.loss.build(Shapes(features, classes, ("source",), ("target",))).to(dtype)
-        module.attach(Networks(torch.nn.Identity(), torch.nn.Identity()))
+        module.attach(student(0.0))
         name_places(module)
         _draw_parameters(module)
         return module
@@ -172,12 +184,14 @@ class Built:
         views = view_of("source", source, self.beside), view_of("target", target, self.beside)
         zero = torch.zeros((), dtype=torch.int64)
         at, weight = (torch.full((), number, dtype=source.dtype) for number in (progress, strength))
-        here = Step(at, at, Noise(zero, zero), model=Doubling())
-        return [
-            torch.func.functional_call(module, dict(state), (views, weight, replace(here, sub=sub)))
-            for sub in module.steps() or (ORDINARY,)
-            if not only or any(part.split(".")[0] in only for part in sub.trains)
-        ]
+        noise = Noise(zero, zero)
+        here = Step(at, at, noise, model=Mixing())
+        with noise_scope(noise):
+            return [
+                torch.func.functional_call(module, dict(state), (views, weight, replace(here, sub=sub)))
+                for sub in module.steps() or (ORDINARY,)
+                if not only or any(part.split(".")[0] in only for part in sub.trains)
+            ]
 
 
 def _draw_parameters(module: AlignmentModule) -> None:

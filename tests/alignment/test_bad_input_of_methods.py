@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dareps.alignment import Alignment
+from dareps.alignment import Alignment, VirtualAdversarial
 from dareps.errors import ContractError
 from dareps.plugin import plugins
 from dareps.types import ORDINARY
@@ -85,3 +85,19 @@ def test_inputs_and_a_model_have_to_be_there(loss):
     sub = (module.steps() or (ORDINARY,))[0]
     with pytest.raises(ContractError, match=f"alignment {loss.name}: "):
         module(views, ONE, replace(stepping(networks), model=None, sub=sub))
+
+
+@pytest.mark.parametrize("missing", ["source", "target"])
+@pytest.mark.parametrize("loss", [*LOSSES, VirtualAdversarial(rows="source")], ids=str)
+def test_a_missing_stream_is_refused_by_name_or_not_needed(loss, missing):
+    networks = student()
+    views = views_of(normal(4, INPUTS, 1), normal(3, INPUTS, 2), networks)
+    module = attached(loss, networks)
+    for sub in module.steps() or (ORDINARY,):
+        step = replace(stepping(networks), sub=sub)
+        left = [view for view in views if view.role != missing]
+        if missing in module.roles:
+            with pytest.raises(ContractError, match=f"alignment {loss.name}: there is no {missing} stream"):
+                module(left, ONE, step)
+        else:
+            assert module(left, ONE, step).isfinite()

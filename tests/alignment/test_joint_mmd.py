@@ -67,6 +67,12 @@ def test_the_unbiased_form_equals_the_definition(problem):
     assert found == pytest.approx(reference(*problem, estimate=unbiased), rel=1e-8, abs=1e-10)
 
 
+def test_the_unbiased_form_alone_claims_to_be_unbiased():
+    assert JointMMD(estimator="unbiased").claims()["unbiased"]
+    assert not JointMMD().claims()["unbiased"]
+    check_alignment(JointMMD(estimator="unbiased"), laws=["unbiased"], max_examples=3)
+
+
 def test_the_unbiased_form_needs_two_rows_a_side():
     rows, logits = normal(1, 3, 1), normal(1, 2, 2)
     with pytest.raises(ContractError, match="at least 2"):

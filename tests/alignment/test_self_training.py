@@ -186,8 +186,17 @@ def test_a_quota_by_hand():
     # Six rows and two classes: all of them is three a class, half is 1.5.
     assert within_quota(PROBABILITIES, 1.0).tolist() == [1, 1, 1, 1, 1, 0]
     assert within_quota(PROBABILITIES, 0.5).tolist() == pytest.approx([1, 0.5, 0, 0.5, 1, 0])
+    assert within_quota(PROBABILITIES[[0, 0, 0, 0, 3, 5]], 0.5).tolist() == pytest.approx([0.375] * 4 + [1, 0])
     assert confident(PROBABILITIES, 0.7).tolist() == [1, 1, 1, 0, 1, 0]
     assert one_hot(torch.tensor([[0.3, 0.3, 0.4], [0.4, 0.4, 0.2]])).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_rows_that_single_precision_makes_equally_sure_share_their_quota():
+    logits = torch.zeros(32, 2)
+    logits[:30, 0], logits[30:, 1] = 20 + torch.arange(30), 1
+    weights = within_quota(logits.softmax(1), 0.25)
+    assert weights[:30].sum().item() == pytest.approx(0.25 * 32 / 2)
+    assert weights[30:].tolist() == [1, 1]
 
 
 @given(

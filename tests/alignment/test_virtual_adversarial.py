@@ -154,6 +154,14 @@ def test_single_precision_finds_the_same_direction():
     torch.testing.assert_close(narrow.double(), exact, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("gap", [10.0, 16.0, 40.0])
+def test_sure_rows_keep_their_direction_in_single_precision(gap):
+    sure = torch.tensor([gap, 0, 0, 0], dtype=torch.float64)
+    _, narrow = leading(lambda x: x @ WEIGHT.float() + sure.float(), Y.float(), normal(6, 5, 3).float(), 1)
+    _, exact = leading(lambda x: x @ WEIGHT + sure, Y, normal(6, 5, 3), 1)
+    torch.testing.assert_close(narrow.double(), exact, rtol=1e-4, atol=1e-5)
+
+
 def test_it_fits_into_a_step_and_names_what_is_missing():
     networks = student(dropout=0.3, norm=True)
     views = views_through(networks, X, Y)

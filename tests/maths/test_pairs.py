@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from torch.autograd import forward_ad
 
 from dareps.errors import ContractError
+from dareps.maths.eager import Eager
 from dareps.maths.kernels import DISTANCE, MULTI_KERNELS, gaussian, unit_rows
 from dareps.maths.pairs import UNTILED, pair_sum
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
@@ -242,3 +243,16 @@ def test_tiles_are_linear_in_the_rows():
         rows, weights = fixed(n, 2).float(), torch.full((n, 1), 1 / n)
         largest, _ = largest_tensor(lambda rows, w=weights: pair_sum([rows], [gaussian()], w, w), rows)
         assert largest <= 1 << 18
+
+
+def test_what_stands_still_has_no_gradient_in_the_plain_form_either():
+    """Transforms and second derivatives take the plain form, which is differentiable in everything."""
+
+    def run(wanted, own):
+        return (own[0] * own[1].square()).sum(), 2 * own[0] * own[1]
+
+    task = Eager(run, 1, lambda weight, rows: (weight * rows.square()).sum())
+    weight, rows = (torch.full((), number, dtype=torch.float64, requires_grad=True) for number in (3, 5))
+    assert torch.func.grad(task, (0, 1))(weight, rows) == (0, 30)
+    (slope,) = torch.autograd.grad(task(weight, rows), rows, create_graph=True)
+    assert torch.autograd.grad(slope, (weight, rows), allow_unused=True) == (None, 6)

@@ -208,7 +208,7 @@ def test_features_logits_and_labels_are_drawn_apart():
 
 
 def test_setting_that_counts_only_beside_another_is_found_to_count():
-    from dareps.testing._draws import setting_probes
+    from dareps.testing._null import setting_probes
     from dareps.testing._settings import changes_something, setting_names
     from dareps.testing._subject import DOMAIN, subject_of
 
