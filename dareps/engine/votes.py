@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def save_votes(out: Path, key: str, labels: np.ndarray, logits: Mapping[int, np.
     Raises:
         StoreError: The folder cannot be written.
     """
-    arrays = {f"step{step}": _rounded(own) for step, own in logits.items()}
+    arrays: dict[str, Any] = {f"step{step}": _rounded(own) for step, own in logits.items()}
     path = votes_path(out, key)
 
     def write(file: BinaryIO) -> None:
