@@ -30,14 +30,22 @@ _HEAD: Final = ("recipe", "trials", "chosen", "score", "target", "labels", "sett
 def write_tuned(
     folder: Path, wanted: Wanted, entries: Mapping[str, Entry], search: Search, found: Sequence[Tuned]
 ) -> Path:
-    """Write `tuned.csv`, `tuned/RECIPE.yaml` and `report.md`; returns the page."""
+    """Write `tuned.csv`, `tuned/RECIPE.yaml` of each recipe with a choice, and `tuned.md`; returns the page."""
     for own in found:
-        text = _recipe(wanted, entries, search, own)
-        write_whole(folder / "tuned" / f"{own.recipe}.yaml", text)
+        path = folder / "tuned" / f"{own.recipe}.yaml"
+        if own.best is None:
+            path.unlink(missing_ok=True)  # What an earlier command chose is not what this one did.
+        else:
+            write_whole(path, _recipe(wanted, entries, search, own, own.best))
     write_whole(folder / "tuned.csv", _csv(found))
-    page = folder / "report.md"
-    write_whole(page, "\n".join(_page(wanted, search, found)) + "\n")
+    page, others = folder / "tuned.md", earlier(folder, search)
+    write_whole(page, "\n".join(_page(wanted, search, found, others)) + "\n")
     return page
+
+
+def earlier(folder: Path, search: Search) -> list[str]:
+    """Recipes tuned here by commands that asked for others."""
+    return sorted({path.stem for path in (folder / "tuned").glob("*.yaml")} - set(search.names))
 
 
 def tuned_table(found: Sequence[Tuned]) -> Iterator[str]:
@@ -53,20 +61,23 @@ def settings_text(own: Tuned, judged: Judged) -> str:
 
 
 def _row(own: Tuned) -> tuple[str, ...]:
-    default, best = own.default, own.best
+    best = own.best
+    shown = [own.default] if best is None else [own.default, best]
     return (
         own.recipe,
         str(len(own.trials)),
-        "as it stands" if best.trial.number == 0 else f"trial {best.trial.number}",
-        _change(default.score, best.score),
-        _change(default.target_metric, best.target_metric),
-        str(best.target_labels),
-        settings_text(own, best),
+        "nothing" if best is None else "as it stands" if best.trial.number == 0 else f"trial {best.trial.number}",
+        " -> ".join(_figure(judged, judged.score) for judged in shown),
+        " -> ".join(_figure(judged, judged.target_metric) for judged in shown),
+        str(shown[-1].target_labels),
+        "" if best is None else settings_text(own, best),
     )
 
 
-def _change(before: float | None, after: float | None) -> str:
-    return " -> ".join("failed" if value is None else f"{value:.4f}" for value in (before, after))
+def _figure(judged: Judged, value: float | None) -> str:
+    if value is None:
+        return "failed" if judged.failed else "no number"
+    return f"{value:.4f}"
 
 
 def _csv(found: Sequence[Tuned]) -> str:
@@ -86,15 +97,16 @@ def _csv_row(own: Tuned, judged: Judged) -> tuple[object, ...]:
     return (*first, judged.rank, judged.score, judged.failed, judged.source_metric, shown, judged.target_labels)
 
 
-def _recipe(wanted: Wanted, entries: Mapping[str, Entry], search: Search, own: Tuned) -> str:
-    entry, best = entries[own.recipe], own.best
-    run = best.trial.runs[0]
+def _recipe(wanted: Wanted, entries: Mapping[str, Entry], search: Search, own: Tuned, best: Judged) -> str:
+    entry, run = entries[own.recipe], best.trial.runs[0]
     every = changes_of(wanted.suite, list(entries.values()), wanted.overrides)[own.recipe]
     changes = [*every, *(best.trial.draws.items() if best.trial.number else ())]
     others = [f"{path}={_inline(value)}" for path, value in every if path.split(".")[0] in RUN_KEYS]
     split = f"{type(run.data).name}/{run.split}"
+    labels = best.target_labels
+    seen = f"; its training saw {labels} target labels" if labels else ", without target labels"
     head = [
-        f"# {own.recipe}, tuned on {wanted.title.removesuffix('-tuned')} by {search.rule}, without target labels:",
+        f"# {own.recipe}, tuned on {wanted.title.removesuffix('-tuned')} by the label-free rule {search.rule}{seen}:",
         f"# {_choice(own)}.",
         " ".join(["# Run it as it was tuned: dareps train FILE --split", split, *others]),
     ]
@@ -107,13 +119,17 @@ def _inline(value: object) -> str:
 
 
 def _choice(own: Tuned) -> str:
+    best = own.best
+    if best is None:
+        failed = all(judged.failed == len(judged.trial.keys) for judged in own.trials)
+        return f"{'every run failed' if failed else 'no run has a score'}, so nothing was chosen"
     if not own.ranges:
         return "it declares no range, so nothing was tuned"
-    which = "its own settings won" if own.best.trial.number == 0 else f"trial {own.best.trial.number} won"
+    which = "its own settings won" if best.trial.number == 0 else f"trial {best.trial.number} won"
     return f"{which} among {len(own.trials)} draws of {'; '.join(map(str, own.ranges))}"
 
 
-def _page(wanted: Wanted, search: Search, found: Sequence[Tuned]) -> Iterator[str]:
+def _page(wanted: Wanted, search: Search, found: Sequence[Tuned], others: Sequence[str]) -> Iterator[str]:
     runs = search.trials[search.names[0]][0].runs
     splits = sorted({f"{type(run.data).name}/{run.split}" for run in runs})
     seeds = len({run.seed for run in runs})
@@ -122,7 +138,8 @@ def _page(wanted: Wanted, search: Search, found: Sequence[Tuned]) -> Iterator[st
         f"Every recipe had the same number of draws of the settings that it declares a range for, its own settings "
         f"first ({search.sampler} sampling, seeded by the recipe's name). The rule `{search.rule}` chose the "
         f"checkpoint of every run and the trial of every recipe: in each split and seed it ranks a recipe's trials by "
-        f"score, and the best mean rank won, the earliest of equals. No target label had a part in it. Scores and "
+        f"score; the fewest runs without a score won, of equals the best mean rank, then the earliest. No target "
+        f"label had a part in the choice, except in recipes whose training reads them (column labels). Scores and "
         f"target accuracies are means over {len(splits)} split(s) and {seeds} seed(s), before -> after tuning; "
         f"target accuracy is shown, not used, and the score of a winner among many is flattered by the choice.\n"
     )
@@ -132,5 +149,7 @@ def _page(wanted: Wanted, search: Search, found: Sequence[Tuned]) -> Iterator[st
         yield f"| {' | '.join(_row(own))} |"
     yield "\n## Which settings, and how\n"
     for own in found:
-        yield f"* **{own.recipe}**: {_choice(own)}. `tuned/{own.recipe}.yaml`"
+        yield f"* **{own.recipe}**: {_choice(own)}.{f' `tuned/{own.recipe}.yaml`' if own.best else ''}"
+    if others:
+        yield f"\nTuned here by earlier commands, and left as they are: {', '.join(others)}."
     yield f"\nSplits: {', '.join(splits)}."

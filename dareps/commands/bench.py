@@ -16,6 +16,7 @@ from dareps.commands._output import console, duration, note, say, warn
 from dareps.commands.train import STOPPED, one_thread, stopping
 from dareps.errors import ConfigError, DataError, StoreError
 from dareps.recipe.settings import Run
+from dareps.suite._files import refuse_tuning
 from dareps.suite.expand import Suite, expand
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def bench(wanted: Wanted) -> int:
     runs, cuda = wanted.runs(), uses_cuda(wanted.device)
     _check_headline(wanted.suite.headline, runs)
     keys = keys_of(runs)
+    refuse_tuning(wanted.out / wanted.title)
     store = Store(wanted.out / wanted.title)
     with store.exclusive():
         store.mark_expected({*keys, *_finished_elsewhere(store, wanted)})
@@ -101,6 +103,7 @@ def report(folder: Path, selection: str) -> int:
 
     if not folder.is_dir():
         raise StoreError(str(folder), "there is no such folder", fix="Name a folder that dareps bench or train wrote.")
+    refuse_tuning(folder)
     Store(folder, create=False)
     publish(folder, folder.resolve().name, selection)
     return 0

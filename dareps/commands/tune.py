@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from dareps.commands._device import uses_cuda
 from dareps.commands._output import note, say, warn
-from dareps.commands._tuned import tuned_table, write_tuned
+from dareps.commands._tuned import earlier, tuned_table, write_tuned
 from dareps.commands.bench import Wanted, carried_out, ended
 from dareps.commands.train import one_thread
 from dareps.errors import ConfigError
 from dareps.plugin import suggestion
 from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Run
-from dareps.suite._draws import Draws, Sampler, load_optuna
+from dareps.suite._draws import Draws, Sampler, leaves, load_optuna
+from dareps.suite._files import mark_tuning
 from dareps.suite.expand import Entry, changes_of, entries_of, splits_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from dareps.suite.store import Store
     from dareps.suite.tuning import Search
     from dareps.tracking import Tracker
+
+_UNKEPT: Final = ("engine.predictions", False)
+"""Draws are compared by scores; nobody reads what each of them predicts."""
 
 
 def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | None) -> int:
@@ -34,16 +38,17 @@ def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | 
     clock = time.monotonic()
     one_thread()
     entries = {entry.name: entry for entry in entries_of(wanted.suite, wanted.recipes)}
-    search = _search(wanted, entries, trials, rule, _sampler(sampler))
+    search, cuda = _search(wanted, entries, trials, rule, _sampler(sampler)), uses_cuda(wanted.device)
     load_optuna()
     until = math.inf if minutes is None else clock + 60 * minutes
+    mark_tuning(wanted.out / wanted.title)
     store = Store(wanted.out / wanted.title)
     with store.exclusive():
         tracker = make_tracker(store.folder)
         try:
-            stopped, failures = _tried(wanted, search, store, tracker, lambda: time.monotonic() >= until)
-            _publish(wanted, entries, search, store)
+            stopped, failures = _tried(wanted, search, store, tracker, cuda, lambda: time.monotonic() >= until)
         finally:
+            _publish(wanted, entries, search, store)
             for text in tracker.close():
                 warn(text)
     return ended(clock, stopped, failures)
@@ -64,10 +69,10 @@ def _search(wanted: Wanted, entries: Mapping[str, Entry], trials: int, rule: str
     splits, files = splits_of(suite, wanted.splits), [*suite.plugins, *wanted.plugins]
 
     def bind(name: str, label: str, draws: Draws) -> Sequence[Run]:
-        source, own = entries[name].source, [*changes[name], *draws.items()]
+        source, own = entries[name].source, [_UNKEPT, *changes[name], *draws.items()]
         return [bind_run(source, split, seed, own, label=label, plugins=files) for split in splits for seed in seeds]
 
-    fixed = [path for path, _ in wanted.overrides]
+    fixed = [leaf for path, value in wanted.overrides for leaf in leaves(path, value)]
     return Search(bind, keys_of, tuple(entries), trials, rule, sampler, fixed)
 
 
@@ -80,11 +85,10 @@ def _sampler(name: str) -> Sampler:
 
 
 def _tried(
-    wanted: Wanted, search: Search, store: Store, tracker: Tracker, over: Callable[[], bool]
+    wanted: Wanted, search: Search, store: Store, tracker: Tracker, cuda: bool, over: Callable[[], bool]
 ) -> tuple[bool, list[str]]:
     """Whether it was stopped, and which runs failed."""
     failures: list[str] = []
-    cuda = uses_cuda(wanted.device)
     for runs in search.rounds(lambda: finished(store)):
         stopped, failed = carried_out(wanted, runs, store, tracker, cuda, frozenset(), over)
         failures += failed
@@ -101,4 +105,6 @@ def _publish(wanted: Wanted, entries: Mapping[str, Entry], search: Search, store
     report = write_tuned(store.folder, wanted, entries, search, found)
     for line in tuned_table(found):
         say(line)
+    if others := earlier(store.folder, search):
+        note(f"Tuned here by earlier commands, and left as they are: {', '.join(others)}.")
     say(f"Report: {report}")

@@ -59,7 +59,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     own.method.load_state_dict(ledger.snapshots[kept])
     predicted = scores[kept][1].argmax(axis=1)
     saved = save_model(folder, run, own.identity, own.data, own.method, predicted) if keep else ""
-    if own.data.fixed_test:
+    if own.data.fixed_test and run.engine.predictions:
         logits = {step: found for step, (_, found) in scores.items()}
         save_votes(folder, own.identity.key, evaluator.test_labels(), logits)
     return Outcome(

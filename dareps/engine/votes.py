@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from dareps.data._roots import write_atomically
 from dareps.errors import StoreError
 
 FOLDER = "predictions"
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a file may meet its reader with that was cut short or altered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Votes:
 
     Attributes:
         labels: True classes (n,), for the metric alone.
-        logits: step -> (n, c) float16, the largest of each row 0, so that rounding never moves a prediction.
+        logits: step -> (n, c) float16, the largest of each row 0 and all others below it, so that rounding never moves
+            a prediction.
     """
 
     labels: np.ndarray
@@ -45,7 +49,7 @@ def save_votes(out: Path, key: str, labels: np.ndarray, logits: Mapping[int, np.
     Raises:
         StoreError: The folder cannot be written.
     """
-    arrays = {f"step{step}": (own - own.max(axis=1, keepdims=True)).astype(np.float16) for step, own in logits.items()}
+    arrays: dict[str, Any] = {f"step{step}": _rounded(own) for step, own in logits.items()}
     path = votes_path(out, key)
 
     def write(file: BinaryIO) -> None:
@@ -61,10 +65,11 @@ def read_votes(out: Path, key: str) -> Votes | None:
     try:
         with np.load(votes_path(out, key), allow_pickle=False) as stored:
             arrays = dict(stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        labels = arrays.pop("labels")
+        logits = {int(name.removeprefix("step")): own for name, own in arrays.items()}
+    except _DAMAGED:
         return None
-    logits = {int(name.removeprefix("step")): own for name, own in arrays.items() if name.startswith("step")}
-    return Votes(arrays["labels"], logits) if "labels" in arrays else None
+    return Votes(labels, logits) if logits else None
 
 
 def ensemble_accuracy(members: list[tuple[Votes, int]]) -> float | None:
@@ -81,3 +86,10 @@ def ensemble_accuracy(members: list[tuple[Votes, int]]) -> float | None:
         return None
     total = sum((own.probabilities(step) for own, step in members), np.zeros(shapes.pop()))
     return float((total.argmax(axis=1) == labels).mean())
+
+
+def _rounded(logits: np.ndarray) -> np.ndarray:
+    """Logits (n, c) as float16 below each row's largest; what rounds up to it stays the smallest step below it."""
+    below = (logits - logits.max(axis=1, keepdims=True)).astype(np.float16)
+    first = np.arange(logits.shape[1]) == logits.argmax(axis=1, keepdims=True)
+    return np.where((below == 0) & ~first, -np.finfo(np.float16).smallest_subnormal, below)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Final
 
-ENGINE_NEUTRAL: Final = ("flush", "rows", "loaders", "checkpoint_seconds", "capture", "stack")
+ENGINE_NEUTRAL: Final = ("flush", "rows", "loaders", "checkpoint_seconds", "capture", "stack", "predictions")

@@ -103,6 +103,8 @@ class Engine(Settings):
     """Where training rows live: on the device, gathered by index, or on the host, fetched ahead by a loader."""
     loaders: int = Field(0, ge=0)
     """Processes that fetch rows ahead when rows come from a loader; 0 fetches in the training process."""
+    predictions: bool = True
+    """Keep what each run says about the target test rows, for its seeds to vote with."""
     checkpoint_seconds: float = Field(20.0, ge=0)
     """Least time between two checkpoints on disk."""
     capture: Literal["auto", "on", "off"] = "auto"

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
+
+from pydantic.fields import FieldInfo
 
 from dareps.errors import ConfigError
 from dareps.maths.keys import key_of
@@ -52,6 +54,19 @@ class Range:
 def ranges(recipe: Recipe, fixed: Sequence[str] = ()) -> tuple[Range, ...]:
     """The ranges that the settings of a bound recipe declare, but for those whose paths are `fixed` (with `*`)."""
     return tuple(own for own in _found(recipe, "") if not any(fnmatchcase(own.path, path) for path in fixed))
+
+
+def leaves(path: str, value: Any) -> Iterator[str]:
+    """The paths of the plain values that an override sets."""
+    if isinstance(value, Mapping):
+        below = value.items()
+    elif isinstance(value, list | tuple):
+        below = dict(enumerate(value)).items()
+    else:
+        yield path
+        return
+    for key, item in below:
+        yield from leaves(f"{path}.{key}", item)
 
 
 def draw(
@@ -109,14 +124,20 @@ def _distribution(optuna: ModuleType, own: Range) -> Any:
 def _found(settings: Settings, head: str) -> Iterator[Range]:
     for name, field in type(settings).model_fields.items():
         value, path = getattr(settings, name), f"{head}.{name}".lstrip(".")
-        for tune in field.metadata:
-            if isinstance(tune, Tune) and isinstance(value, int | float) and not isinstance(value, bool):
+        for tune in _tunes(field):
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 yield from _range(path, value, tune)
         for index, item in enumerate(value if isinstance(value, tuple) else ()):
             if isinstance(item, Settings):
                 yield from _found(item, f"{path}.{index}")
         if isinstance(value, Settings):
             yield from _found(value, path)
+
+
+def _tunes(field: FieldInfo) -> list[Tune]:
+    """The range beside a field's type, or beside one of a union's."""
+    inner = [item for choice in get_args(field.annotation) for item in getattr(choice, "__metadata__", ())]
+    return [item for item in (*field.metadata, *inner) if isinstance(item, Tune)][:1]
 
 
 def _range(path: str, value: float, tune: Tune) -> Iterator[Range]:

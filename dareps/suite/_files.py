@@ -8,6 +8,34 @@ from pathlib import Path
 
 from dareps.errors import StoreError
 
+TUNING = ".tuning"
+"""Marks a folder that `dareps tune` wrote."""
+
+
+def refuse_tuning(folder: Path) -> None:
+    """Refuse to make a table of results from the draws of a tuning.
+
+    Raises:
+        StoreError: `dareps tune` wrote the folder.
+    """
+    if (folder / TUNING).exists():
+        what = "dareps tune wrote this folder; a table of its draws by target accuracy is no result"
+        raise StoreError(str(folder), what, fix="Read tuned.md there, or choose another folder with --out.")
+
+
+def mark_tuning(folder: Path) -> None:
+    """Keep a folder for tuning alone.
+
+    Raises:
+        StoreError: It holds results already, or cannot be written.
+    """
+    if (folder / TUNING).exists():
+        return
+    if (folder / "results.sqlite").exists():
+        what = "this folder holds results, which draws of settings must not join"
+        raise StoreError(str(folder), what, fix="Choose another folder with --out.")
+    write_whole(folder / TUNING, "dareps tune wrote this folder. Its table is tuned.md.\n")
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that a reader finds the old or the new one, never half of it.

@@ -82,9 +82,10 @@ class Bench:
         return found
 
     def unfinished(self, runs: Sequence[Run]) -> list[tuple[Run, str]]:
-        """The runs that the store does not hold, with their keys."""
+        """The runs that the store does not hold, each once, with their keys."""
         done = self.store.finished()
-        return [(run, key) for run, key in zip(runs, keys_of(runs), strict=True) if key not in done]
+        missing = {key: run for run, key in zip(runs, keys_of(runs), strict=True) if key not in done}
+        return [(run, key) for key, run in missing.items()]
 
     def _handle(self, event: Event, members: Sequence[tuple[Run, str]]) -> list[Outcome]:
         label = _label([run for run, _ in members])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,13 +24,14 @@ from dareps.transfer import Phase
 
 EVERY_PAIR = "*:*"
 EVERY = "all"
+_RENAME = "Give each a name of its own: {name: mine, recipe: dan, set: {...}}."
 
 
 class Entry(Settings):
     """One line of a suite's table: a recipe, under a name of its own where its settings differ."""
 
     name: str
-    """What tables call it."""
+    """What tables and files call it."""
     recipe: str = ""
     """The recipe's name or file; the same as `name` when empty."""
     set: dict[str, Any] = Field(default_factory=dict)
@@ -80,14 +83,32 @@ class Suite(Settings):
                 raise PydanticCustomError(
                     "left_out", "{key}: `all` has no recipe {recipe} to leave out. {fix}", context
                 )
+        if not self.entries:
+            context = {"key": "without", "fix": "Leave out fewer, or list a recipe beside `all`."}
+            raise PydanticCustomError("left_out", "{key}: nothing of `all` is left. {fix}", context)
         return self
+
+    @model_validator(mode="after")
+    def _one_of_each_name(self) -> Self:
+        for name, count in Counter(entry.name for entry in self.listed).items():
+            context = {"key": "recipes", "name": name, "count": count, "fix": _RENAME}
+            if count > 1:
+                raise PydanticCustomError("twice", "{key}: {count} entries are called '{name}'. {fix}", context)
+            if "/" in name:
+                context["fix"] = f"Write {{name: {Path(name).stem}, recipe: {name}}}."
+                raise PydanticCustomError("path", "{key}: files are named by '{name}', which is a path. {fix}", context)
+        return self
+
+    @property
+    def listed(self) -> tuple[Entry, ...]:
+        """The recipes as entries, but for those that `all` stands for."""
+        return tuple(_entry(item) if isinstance(item, str) else item for item in self.recipes if item != EVERY)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The recipes as entries, by name; of two of one name the one listed wins over that of `all`."""
         every = [name for name in shipped("recipes") if EVERY in self.recipes and name not in self.without]
-        listed = [Entry(name=item) if isinstance(item, str) else item for item in self.recipes if item != EVERY]
-        return tuple({entry.name: entry for entry in [*(Entry(name=name) for name in every), *listed]}.values())
+        return tuple({entry.name: entry for entry in [*map(_entry, every), *self.listed]}.values())
 
 
 def read_suite(name: str, full: bool = False) -> tuple[str, Suite]:
@@ -144,9 +165,17 @@ def splits_of(suite: Suite, splits: Sequence[str] = ()) -> list[str]:
 
 
 def entries_of(suite: Suite, recipes: Sequence[str] = ()) -> list[Entry]:
-    """The entries with these names, or of further recipes; all of the suite's when none are named."""
+    """The entries with these names, or of further recipes; all of the suite's when none are named.
+
+    Raises:
+        ConfigError: Two different ones have the same name.
+    """
     known = {entry.name: entry for entry in suite.entries}
-    return [known.get(name, Entry(name=Path(name).stem, recipe=name)) for name in recipes] or list(known.values())
+    found = [known[name] if name in known else _entry(name) for name in dict.fromkeys(recipes)]
+    for name, count in Counter(entry.name for entry in found).items():
+        if count > 1:
+            raise ConfigError("--recipes", f"{count} of these are called the same", name, _RENAME)
+    return found or list(known.values())
 
 
 def written(entry: Entry, run: Run, changes: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -163,27 +192,57 @@ def changes_of(
 
     What is set for all is left out where it cannot act; what acts nowhere stays, for its error to be seen.
     """
-    known = {key for phase in plugins_of(Phase).values() for key in phase.model_fields}
-    keys = {entry.name: _phase_keys(entry) for entry in entries}
-    terms = {entry.name: len(read_recipe(entry.source).get("align") or ()) for entry in entries}
+    before: dict[str, list[tuple[str, Any]]] = {}
+    acting: dict[str, list[bool]] = {}
+    for entry in entries:
+        reach = _Reach(_phase_keys(entry), _length(read_recipe(entry.source).get("align")))
+        common = [change for change in suite.set.items() if reach.takes(*change)]
+        for change in entry.set.items():
+            reach.takes(*change)  # An entry's own changes stay, whether or not they act.
+        before[entry.name] = [*common, *entry.set.items()]
+        acting[entry.name] = [reach.takes(*change) for change in overrides]
+    nowhere = [not any(column) for column in zip(*acting.values(), strict=True)]
+    return {
+        name: [*own, *(change for change, *kept in zip(overrides, acting[name], nowhere, strict=True) if any(kept))]
+        for name, own in before.items()
+    }
 
-    def acts(path: str, name: str) -> bool:
+
+@dataclass(slots=True)
+class _Reach:
+    """Which changes act in an entry's recipe, each after those before it.
+
+    Attributes:
+        keys: The settings that its phases have.
+        terms: How many alignments it has by now.
+    """
+
+    keys: set[str]
+    terms: int
+
+    def takes(self, path: str, value: Any) -> bool:
+        """Whether a change acts."""
         head, *rest = path.split(".")
         if head == "encoder":
-            return "trains" in keys[name]  # Else nothing would train it.
+            return "trains" in self.keys  # Else nothing would train it.
+        if path == "align":
+            self.terms = _length(value)
         if head == "align" and rest and rest[0].isdecimal():
-            return int(rest[0]) < terms[name]
-        return head != "phases" or len(rest) < 2 or rest[1] in keys[name] or rest[1] not in known
+            return int(rest[0]) < self.terms
+        return head != "phases" or len(rest) < 2 or rest[1] in self.keys or rest[1] not in _known_phase_keys()
 
-    nowhere = {path for path, _ in overrides if not any(acts(path, name) for name in keys)}
-    return {
-        entry.name: [
-            *((path, value) for path, value in suite.set.items() if acts(path, entry.name)),
-            *entry.set.items(),
-            *((path, value) for path, value in overrides if path in nowhere or acts(path, entry.name)),
-        ]
-        for entry in entries
-    }
+
+def _length(items: Any) -> int:
+    return len(items) if isinstance(items, list | tuple) else 0
+
+
+def _known_phase_keys() -> set[str]:
+    return {key for phase in plugins_of(Phase).values() for key in phase.model_fields}
+
+
+def _entry(recipe: str) -> Entry:
+    """A recipe under its own name, or its file's."""
+    return Entry(name=Path(recipe).stem, recipe=recipe)
 
 
 def _phase_keys(entry: Entry) -> set[str]:

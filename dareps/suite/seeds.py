@@ -74,10 +74,10 @@ def preferred_seed(seeds: Sequence[Result]) -> Result | None:
 
 
 class _Reading:
-    """Predictions read from an output folder, each once: a megabyte a run at most."""
+    """Predictions read from an output folder, the last few hundred kept: a recipe's rules ask for the same."""
 
     def __init__(self, folder: Path) -> None:
-        self.votes = lru_cache(maxsize=2048)(lambda key: read_votes(folder, key))
+        self.votes = lru_cache(maxsize=256)(lambda key: read_votes(folder, key))
 
     def members(self, seeds: Sequence[Result]) -> list[tuple[Votes, int]]:
         """The votes of all seeds, or nothing when one of them left none or there is one alone."""

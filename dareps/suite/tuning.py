@@ -39,7 +39,8 @@ class Judged:
 
     Attributes:
         rank: Mean over splits and seeds of the rank of its score among the recipe's trials; 1 is best.
-        score: Mean of the rule's scores; None where a run failed.
+        score: Mean of the rule's scores; None where a run has none.
+        scored: Runs that did not fail and whose score is a number.
         failed: Runs that failed.
         source_metric: Mean source validation accuracy at the rule's checkpoints.
         target_metric: Mean target test accuracy there; plays no part in the choice.
@@ -49,6 +50,7 @@ class Judged:
     trial: Trial
     rank: float
     score: float | None
+    scored: int
     failed: int
     source_metric: float | None
     target_metric: float | None
@@ -75,9 +77,13 @@ class Tuned:
         return self.trials[0]
 
     @property
-    def best(self) -> Judged:
-        """The trial with the best mean rank, the earliest of equals: a change has to earn its place."""
-        return min(self.trials, key=lambda own: (own.rank, own.trial.number))
+    def best(self) -> Judged | None:
+        """The trial with the fewest runs without a score, of equals that with the best mean rank, then the earliest.
+
+        A change has to earn its place. None when no run has a score.
+        """
+        tried = [own for own in self.trials if own.scored]
+        return min(tried, key=lambda own: (len(own.trial.keys) - own.scored, own.rank, own.trial.number), default=None)
 
 
 @dataclass(slots=True)
@@ -103,17 +109,21 @@ class Search:
     fixed: Sequence[str] = ()
     ranges: dict[str, tuple[Range, ...]] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Bind every recipe as it stands; a mistake shows before the first run."""
         for name in self.names:
             runs = tuple(self.bind(name, label_of(name, 0, {}), {}))
             check_rule(self.rule, runs[0])
+            check_dataset(runs)
             self.ranges[name] = ranges(runs[0].method, self.fixed)
             self.trials[name] = []
 
     def rounds(self, outcomes: Callable[[], Mapping[str, Outcome]]) -> Iterator[list[Run]]:
         """The runs to carry out before the next are asked for; trial by trial, so that a stop leaves equal numbers.
+
+        Equal draws are asked for once.
 
         Args:
             outcomes: Finished runs by key, at the time of asking.
@@ -126,8 +136,9 @@ class Search:
             known = outcomes() if self.sampler != "random" else {}
             for name in self.names:
                 if number == 0 or self.ranges[name]:
-                    batch += self._next(name, number, known)
-        yield batch
+                    batch += self._unasked(self._next(name, number, known))
+        if batch:
+            yield batch
 
     def results(self, outcomes: Mapping[str, Outcome]) -> list[Tuned]:
         """The recipes of which a trial is finished, each judged by as many trials as the slowest of them has.
@@ -140,13 +151,30 @@ class Search:
         found = [(name, judged(done[name][:equal], outcomes, self.rule)) for name in self.names]
         return [Tuned(name, self.ranges[name], tuple(trials)) for name, trials in found if trials]
 
-    def _next(self, name: str, number: int, known: Mapping[str, Outcome]) -> tuple[Run, ...]:
+    def _next(self, name: str, number: int, known: Mapping[str, Outcome]) -> Trial:
         trials = self.trials[name]
         history = [(own.trial.draws, own.rank) for own in judged(_finished(trials, known), known, self.rule)]
         draws = draw(name, number, self.ranges[name], history, self.sampler)
         runs = tuple(self.bind(name, label_of(name, number, draws), draws if number else {}))
         trials.append(Trial(number, draws, runs, tuple(self.keys_of(runs))))
-        return runs
+        return trials[-1]
+
+    def _unasked(self, trial: Trial) -> list[Run]:
+        fresh = [run for run, key in zip(trial.runs, trial.keys, strict=True) if key not in self.asked]
+        self.asked.update(trial.keys)
+        return fresh
+
+
+def check_dataset(runs: Sequence[Run]) -> None:
+    """Refuse runs on several datasets, whose defaults are as many places to draw around.
+
+    Raises:
+        ConfigError: With the datasets.
+    """
+    names = sorted({type(run.data).name for run in runs})
+    if len(names) > 1:
+        what, fix = "settings are tuned around the defaults of one dataset", "Tune one at a time, with --splits."
+        raise ConfigError("tune", what, ", ".join(names), fix)
 
 
 def check_rule(rule: str, run: Run) -> None:
@@ -194,12 +222,14 @@ def judged(trials: Sequence[Trial], outcomes: Mapping[str, Outcome], rule: str) 
 def _judged(trial: Trial, rank: float, outcomes: Mapping[str, Outcome], rule: str) -> Judged:
     runs = [outcomes[key] for key in trial.keys]
     scores = [_score(run, rule) for run in runs]
+    scored = sum(math.isfinite(score) for score in scores)
     chosen = [own for run in runs if (own := _selected(run, rule)) is not None]
     whole = len(chosen) == len(runs)
     return Judged(
         trial=trial,
         rank=rank,
-        score=mean(scores) if all(math.isfinite(score) for score in scores) else None,
+        score=mean(scores) if scored == len(runs) else None,
+        scored=scored,
         failed=sum(run.status != "ok" for run in runs),
         source_metric=mean(own.source_metric for own in chosen) if whole else None,
         target_metric=mean(own.target_metric for own in chosen) if whole else None,

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from dareps.alignment import Alignment
+from dareps.commands._tuned import tuned_table
 from dareps.errors import ConfigError, ContractError
 from dareps.plugin import Tune, _registry, plugins
 from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Recipe
-from dareps.suite._draws import Range, draw, ranges
+from dareps.suite._draws import Range, draw, leaves, ranges
+from dareps.suite.bench import Bench
+from dareps.suite.store import Store
 from dareps.suite.tuning import Search, check_rule, judged, label_of
 from tests.suite_store._make import outcome
 
@@ -129,7 +132,68 @@ def test_a_failed_run_or_a_score_that_is_no_number_comes_last():
     [own] = found.results(known)
     assert own.best.trial.number == 0
     assert (own.trials[1].failed, own.trials[1].score, own.trials[1].target_metric) == (1, None, None)
-    assert own.trials[2].score is None
+    assert (own.trials[2].failed, own.trials[2].score) == (0, None)
+
+
+def test_a_trial_with_a_failed_run_cannot_win_by_its_rank():
+    found = search("dan", count=2)
+    played(found)
+    known = outcomes_of(found, lambda trial, seed: -trial.number)
+    broken = found.trials["dan"][0].keys[0]
+    known[broken] = outcome("dan", key=broken, status="failed")
+    [own] = found.results(known)
+    assert own.trials[0].rank == own.trials[1].rank  # One place each.
+    assert own.best.trial.number == 1
+
+
+@pytest.mark.parametrize("how", [{"status": "failed"}, {"values": {RULE: 0.5}, "scores": {RULE: float("nan")}}])
+def test_where_no_run_has_a_score_nothing_is_chosen(how):
+    found = search("dan", count=2)
+    played(found)
+    [own] = found.results({key: outcome("dan", key=key, **how) for key in outcomes_of(found)})
+    assert own.best is None
+    [row] = [line for line in tuned_table([own]) if line.startswith("dan")]
+    assert "nothing" in row
+    assert ("failed" in row, "no number" in row) == ((True, False) if "status" in how else (False, True))
+
+
+@pytest.mark.parametrize(("names", "sizes"), [(["linear_svm"], [2]), (["dan", "linear_svm"], [4, 2, 2])])
+def test_no_round_is_empty(names, sizes):
+    assert [len(batch) for batch in played(search(*names, count=3, sampler="tpe"))] == sizes
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_equal_draws_are_asked_for_once(sampler, monkeypatch):
+    monkeypatch.setattr("dareps.suite.tuning.ranges", lambda *_: (Range("phases.0.steps", 2, 1, 2, False, True),))
+    found = search("dan", count=8, sampler=sampler)
+    keys = [key for batch in played(found) for key in keys_of(batch)]
+    assert len(found.trials["dan"]) == 8
+    assert len(keys) == len(set(keys)) <= 3 * 2
+
+
+def test_a_run_asked_for_twice_is_carried_out_once(tmp_path):
+    [run, other] = bind("dan", "dan", {})
+    own = Bench(Store(tmp_path), None, "tuned", 1, "cpu")
+    assert [todo.seed for todo, _ in own.unfinished([run, other, run])] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "paths"),
+    [
+        ("align.0.weight", 0.5, ["align.0.weight"]),
+        ("align.0", {"name": "mmd", "weight": 0.5}, ["align.0.name", "align.0.weight"]),
+        ("align", [{"name": "mmd", "weight": 0.5}, "coral"], ["align.0.name", "align.0.weight", "align.1"]),
+        ("align", [], []),
+    ],
+)
+def test_what_is_set_through_a_parent_is_set(path, value, paths):
+    assert list(leaves(path, value)) == paths
+
+
+def test_two_datasets_cannot_be_tuned_together():
+    splits = (SPLIT, "digits/mnist:usps")
+    with pytest.raises(ConfigError, match=r"one dataset, got 'digits, digits8'\. Tune one at a time, with --splits"):
+        Search(lambda name, label, draws: [bind_run(name, split) for split in splits], keys_of, ["dan"], 2, RULE)
 
 
 def test_what_is_unfinished_leaves_equal_numbers():
@@ -192,11 +256,13 @@ def test_a_part_of_ones_own_is_tuned_by_one_annotation(monkeypatch):
 
         power: Annotated[float, Tune(0.5, 2.0)] = Field(1.0, gt=0)
         order: Annotated[int, Tune(1, 6)] = Field(3, ge=1)
+        open: Annotated[float, Tune(0.5, 2.0)] | None = 0.7
+        shut: Annotated[float, Tune(0.5, 2.0)] | None = None
         off: Annotated[float, Tune(0.1, 10.0, log=True)] = 0.0
         plain: float = 1.0
 
     found = {own.path.split(".")[-1]: own for own in ranges(Recipe(align=[Tunable()], phases=[_BOTH]))}
-    assert set(found) == {"weight", "power", "order"}
+    assert set(found) == {"weight", "power", "order", "open"}
     drawn = [draw("mine", number, tuple(found.values()), (), "random") for number in range(1, 30)]
     assert {type(own["align.0.order"]) for own in drawn} == {int}
     assert {own["align.0.order"] for own in drawn} == {1, 2, 3, 4, 5, 6}
