@@ -67,6 +67,11 @@ def check_samples(
     check_alike(name, arguments[1], target, arguments[0], source)
 
 
+def rows_for(estimator: str) -> int:
+    """How many rows a side an estimate takes: pairs of different rows take two."""
+    return 1 if estimator == "biased" else 2
+
+
 def check_beside(name: str, argument: str, values: Tensor, rows: Tensor) -> None:
     """Refuse outputs (n, c) or labels (n,) that do not belong to rows (n, d)."""
     if values.shape[:1] != rows.shape[:1]:

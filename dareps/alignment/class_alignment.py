@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import LabelledPair
+from dareps.alignment._checks import rows_for
 from dareps.plugin import Tune
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ class ClassAlignment(LabelledPair):
         }
 
     def _least(self) -> int:
-        """Pairs of different rows take two."""
-        return 1 if self.estimator == "biased" else 2
+        return rows_for(self.estimator)
 
     def _one_hot(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Labels (n,) as 0 and 1, (n, c); a label outside 0..c - 1 is no class."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_beside, check_samples, present
+from dareps.alignment._checks import check_beside, check_samples, present, rows_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ class JointMMD(Alignment):
         """The discrepancy of source (n, d) and target (m, d) with logits (n, c) and (m, c), 0-d."""
         from dareps.maths.precision import widened
 
-        check_samples(self.name, source, target, least=1 if self.estimator == "biased" else 2)
+        check_samples(self.name, source, target, least=rows_for(self.estimator))
         check_samples(self.name, source_logits, target_logits, arguments=("source_logits", "target_logits"))
         check_beside(self.name, "source_logits", source_logits, source)
         check_beside(self.name, "target_logits", target_logits, target)

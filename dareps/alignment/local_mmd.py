@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import LabelledPair
+from dareps.alignment._checks import rows_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,8 +50,7 @@ class LocalMMD(LabelledPair):
         return {**super().claims(), "nonnegative": biased, "duplication": biased and self.bandwidth != "mean"}
 
     def _least(self) -> int:
-        """Pairs of different rows take two."""
-        return 1 if self.estimator == "biased" else 2
+        return rows_for(self.estimator)
 
     def _value(self, source: Tensor, target: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         import torch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dareps.alignment._base import Alignment
-from dareps.alignment._checks import check_samples
+from dareps.alignment._checks import check_samples, rows_for
 from dareps.types import Shapes
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class MMD(Alignment):
     def _discrepancy(self, source: Tensor, target: Tensor, *bandwidth: Tensor) -> Tensor:
         from dareps.maths.precision import widened
 
-        check_samples(self.name, source, target, least=1 if self.estimator == "biased" else 2)
+        check_samples(self.name, source, target, least=rows_for(self.estimator))
         return widened(self._estimate, source, target, *bandwidth)
 
     def _estimate(self, source: Tensor, target: Tensor, bandwidth: Tensor | None = None) -> Tensor:

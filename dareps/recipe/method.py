@@ -15,6 +15,7 @@ from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
+from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
 from dareps.recipe.settings import Recipe
 from dareps.sharing._modules import Group
@@ -138,7 +139,7 @@ class Method(nn.Module):
     def _logits(self, batch: Batch, representations: list[dict[str, Representation]]) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
         return [
-            {name: full(self.heads[name](reps[name].task)) for name in self.branches}
+            {name: wide(self.heads[name](reps[name].task)) for name in self.branches}
             if self._reads_logits or isinstance(rows, Labelled)
             else {}
             for rows, reps in zip(batch.streams, representations, strict=True)
@@ -196,7 +197,7 @@ class Method(nn.Module):
         views = []
         for rows, reps, outputs in zip(batch.streams, representations, logits, strict=True):
             labels = rows.y[task] if isinstance(rows, Labelled) and rows.role == "source" else None
-            views.append(View(rows.domain, rows.role, full(reps[task].shared), outputs.get(task), labels))
+            views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
         return views
 
 
@@ -212,11 +213,6 @@ def _owned(sub: SubStep, index: int) -> SubStep:
     """A sub-step as an alignment asked for it, with `align` meaning that alignment's own parameters."""
     trains = tuple(f"align.{index}" if part == "align" else part for part in sub.trains)
     return replace(sub, owner=index, trains=trains)
-
-
-def full(x: Tensor) -> Tensor:
-    """Half precisions as float32, in which losses are accumulated; others as they are."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def initialise(module: nn.Module, seed: int) -> None:

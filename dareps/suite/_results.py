@@ -79,6 +79,7 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
     found: list[Result] = []
     for outcome in outcomes:
         run = outcome.identity
+        inputs = json.dumps(run.config.get("data"), sort_keys=True, default=str)
         best = {row.selection: row.target_metric for row in outcome.selected}.get(ORACLE)
         found += [
             Result(
@@ -93,7 +94,7 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
                 target_labels=outcome.target_labels,
                 run=run.key,
                 step=row.step,
-                inputs=json.dumps(run.config.get("data"), sort_keys=True, default=str),
+                inputs=inputs,
             )
             for row in outcome.selected
             if outcome.status == "ok" and math.isfinite(row.target_metric)

@@ -10,7 +10,7 @@ from dareps.maths.noise import Dropout, Noise, name_places
 from dareps.recipe.forward import Forward
 from dareps.sharing._modules import HardSharing
 from dareps.types import Shapes, View
-from tests.alignment._built import filled, step_of
+from tests.alignment._built import ONE, filled, step_of
 
 DOMAINS = ("d0", "d1")
 INPUTS, FEATURES, CLASSES = 5, 3, 4
@@ -59,3 +59,10 @@ def attached(settings, networks, shapes=SHAPES):
     with torch.no_grad():
         module.begin(networks)
     return module.double()
+
+
+def keep_their_statistics(networks, module, views):
+    """Whether a pass of the loss leaves every buffer of the networks as it was."""
+    before = {name: value.clone() for name, value in networks.named_buffers()}
+    module(views, ONE, stepping(networks))
+    return bool(before) and all(torch.equal(before[name], value) for name, value in networks.named_buffers())

@@ -29,15 +29,13 @@ def views_of(x, y, networks):
 
 
 @every_loss
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_what_is_no_number_never_gives_one(loss, bad):
+def test_what_is_no_number_never_gives_one(loss):
     networks = student()
     x, y = normal(4, INPUTS, 1), normal(3, INPUTS, 2)
-    y[1, 2] = bad
+    y[1, 2] = torch.nan
     with torch.no_grad():
         found = values(loss, views_of(x, y, networks), networks)
-    # tanh takes an infinite input to a finite feature, and so may everything behind it be finite.
-    assert not found.isfinite().all() or bad == torch.inf
+    assert found.isnan().any()
 
 
 @every_loss

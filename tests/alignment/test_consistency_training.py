@@ -10,7 +10,7 @@ from dareps.alignment import ConsistencyTraining
 from dareps.errors import ContractError
 from dareps.types import View
 from tests.alignment._built import ONE, STEP, can_be_captured
-from tests.alignment._networks import attached, model_of, stepping, student, views_through
+from tests.alignment._networks import attached, keep_their_statistics, model_of, stepping, student, views_through
 from tests.alignment._samples import PROPERTY, normal
 
 X, Y = 2 * normal(6, 5, 1), 2 * normal(9, 5, 2)
@@ -119,9 +119,7 @@ def test_statistics_of_normalisation_do_not_move():
     networks = student(dropout=0.2, norm=True)
     module = attached(ConsistencyTraining(supervised=True), networks)
     views = views_through(networks, X, Y, LABELS)
-    before = {name: own.clone() for name, own in networks.named_buffers()}
-    module(views, ONE, stepping(networks))
-    assert all(torch.equal(before[name], own) for name, own in networks.named_buffers())
+    assert keep_their_statistics(networks, module, views)
 
 
 def test_it_fits_into_a_step_and_names_what_is_missing():

@@ -14,7 +14,7 @@ from dareps.alignment._pseudo_labels import RunningMean, confident, one_hot, res
 from dareps.errors import ContractError
 from dareps.types import View
 from tests.alignment._built import ONE, STEP, can_be_captured
-from tests.alignment._networks import attached, stepping, student, views_through
+from tests.alignment._networks import attached, keep_their_statistics, stepping, student, views_through
 from tests.alignment._samples import PROPERTY, normal
 
 X, Y = normal(4, 5, 1), 3 * normal(9, 5, 2)
@@ -168,9 +168,7 @@ def test_statistics_of_normalisation_are_the_networks_own_and_do_not_move():
     networks = student(norm=True)
     module = attached(SelfTraining(), networks)
     views = views_through(networks, X, Y)
-    before = {name: value.clone() for name, value in networks.named_buffers()}
-    module(views, ONE, stepping(networks))
-    assert all(torch.equal(before[name], value) for name, value in networks.named_buffers())
+    assert keep_their_statistics(networks, module, views)
     networks.encoder.encoder[1].running_mean_1.fill_(0.3)
     module.after_step(ONE, networks)
     assert (module.teacher.encoder.encoder[1].running_mean_1 == 0.3).all()

@@ -9,7 +9,15 @@ from dareps.alignment import VirtualAdversarial
 from dareps.alignment._virtual import divergence, leading, unit
 from dareps.errors import ContractError
 from tests.alignment._built import ONE, STEP, can_be_captured
-from tests.alignment._networks import attached, linear, model_of, stepping, student, views_through
+from tests.alignment._networks import (
+    attached,
+    keep_their_statistics,
+    linear,
+    model_of,
+    stepping,
+    student,
+    views_through,
+)
 from tests.alignment._samples import PROPERTY, normal
 
 X, Y = normal(4, 5, 1), normal(6, 5, 2) / 3
@@ -143,9 +151,7 @@ def test_statistics_of_normalisation_do_not_move():
     networks = student(norm=True)
     module = attached(VirtualAdversarial(), networks)
     views = views_through(networks, X, Y)
-    before = {name: value.clone() for name, value in networks.named_buffers()}
-    module(views, ONE, stepping(networks))
-    assert all(torch.equal(before[name], value) for name, value in networks.named_buffers())
+    assert keep_their_statistics(networks, module, views)
 
 
 def test_single_precision_finds_the_same_direction():

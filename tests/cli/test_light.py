@@ -91,6 +91,7 @@ def test_a_dry_run_needs_no_torch(cache: Path, tmp_path: Path):
     assert "# key: " in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["show", "dann"], ["train", "dann", "encoder.widht=3"]])
 def test_the_answer_takes_less_than_half_a_second(words: list[str], tmp_path: Path):
     best = min(_seconds(words, tmp_path) for _ in range(5))

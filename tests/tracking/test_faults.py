@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -18,8 +19,19 @@ from dareps.tracking.channel import CAPACITY, RESERVE
 
 from .offline import read_folder
 
+pytestmark = pytest.mark.serial
+
 PROMPT = 0.1
-"""Seconds that the slowest of many calls may take on a busy machine."""
+"""Seconds that the slowest of many calls may take."""
+
+
+@pytest.fixture(autouse=True)
+def _what_tests_hold_is_no_garbage():
+    """Python's collector looks through all that thousands of tests hold, which takes longer than a call may."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def info(key: str = "a") -> RunInfo:

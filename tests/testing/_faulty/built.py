@@ -9,9 +9,7 @@ from dareps.alignment import Alignment
 from dareps.alignment._base import LabelledPair
 from dareps.alignment._modules import AlignmentModule
 
-
-def _gap(x, y):
-    return (x.mean(0) - y.mean(0)).square().sum()
+from .plain import gap
 
 
 def _turned(x, strength):
@@ -143,7 +141,7 @@ class _WithMap(AlignmentModule):
 
     def forward(self, views, strength, step):
         source, target = (view.shared for view in views)
-        return _gap(source @ self.map.to(source.dtype), target @ self.map.to(source.dtype))
+        return gap(source @ self.map.to(source.dtype), target @ self.map.to(source.dtype))
 
 
 def map_outside_the_state():
@@ -167,7 +165,7 @@ def map_left_out_of_the_state():
             self.register_buffer("map", torch.randn(shapes.features, 2), persistent=False)
 
         def forward(self, views, strength, step):
-            return _gap(*(view.shared @ self.map for view in views))
+            return gap(*(view.shared @ self.map for view in views))
 
     class Drawn(Alignment):
         """A distance under a random map."""
@@ -187,7 +185,7 @@ def ignores_its_argument():
         projections: int = 128
 
         def __call__(self, source, target):
-            return _gap(source, target)
+            return gap(source, target)
 
     return Ignores()
 
@@ -202,7 +200,7 @@ def overridden_by_the_batch():
         unit: bool = True
 
         def __call__(self, source, target):
-            return _gap(source, target) / (1e4 if self.bandwidth else 1.0) * (2 if self.unit else 1)
+            return gap(source, target) / (1e4 if self.bandwidth else 1.0) * (2 if self.unit else 1)
 
     return Overridden()
 
@@ -214,7 +212,7 @@ def labels_by_the_matrix():
         """A distance with a confidence term."""
 
         def _value(self, source, target, labels, logits):
-            return _gap(source, target) + logits.log_softmax(1)[:, labels].exp().mean() * 1e-3
+            return gap(source, target) + logits.log_softmax(1)[:, labels].exp().mean() * 1e-3
 
     return Matrix()
 
@@ -226,7 +224,7 @@ def forgets_the_outputs():
         """A distance with an entropy of features."""
 
         def _value(self, source, target, labels, logits):
-            return _gap(source, target)
+            return gap(source, target)
 
     return Forgets()
 

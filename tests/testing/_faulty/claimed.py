@@ -2,40 +2,30 @@
 
 import torch
 
-
-def _cross(x, y):
-    return ((x[:, None] - y[None]) ** 2).sum(-1)
-
-
-def _rbf(x, y, width=1e4):
-    return torch.exp(-_cross(x, y) / width)
-
-
-def _biased(x, y, width=1e4):
-    return _rbf(x, x, width).mean() + _rbf(y, y, width).mean() - 2 * _rbf(x, y, width).mean()
+from .plain import biased, cross, rbf
 
 
 def one_sided_bandwidth(x, y):
     """pytorch-adapt: the bandwidth comes from the source alone."""
-    width = _cross(x, x).mean().detach() + 1
-    return _biased(x, y, width=width)
+    width = cross(x, x).mean().detach() + 1
+    return biased(x, y, width=width)
 
 
 def _off_diagonal(x):
-    return (_rbf(x, x).sum() - len(x)) / (len(x) * max(len(x) - 1, 1))
+    return (rbf(x, x).sum() - len(x)) / (len(x) * max(len(x) - 1, 1))
 
 
 def u_statistic(x, y):
-    return _off_diagonal(x) + _off_diagonal(y) - 2 * _rbf(x, y).mean()
+    return _off_diagonal(x) + _off_diagonal(y) - 2 * rbf(x, y).mean()
 
 
 def constant_offset(x, y):
     """tllib: 2 / (n - 1) is added to keep the value positive."""
-    return _biased(x, y) + 1e-3
+    return biased(x, y) + 1e-3
 
 
 def dropped_diagonal(x, y):
-    return _biased(x, y) - 2 / len(x)
+    return biased(x, y) - 2 / len(x)
 
 
 def raw_second_moments(x, y):
@@ -58,7 +48,7 @@ def target_scale(x, y):
 
 def diagonal_of_one_term(x, y):
     """tllib: the pairs of a row with itself are left out of a term, so that the value of alike samples is not 0."""
-    return _off_diagonal(x) + _rbf(y, y).mean() - 2 * _rbf(x, y).mean()
+    return _off_diagonal(x) + rbf(y, y).mean() - 2 * rbf(x, y).mean()
 
 
 def polynomial_kernel(x, y):
@@ -95,7 +85,7 @@ def covariance_over_n_minus_1(x, y):
 
 def biased_called_unbiased(x, y):
     """skada: a biased estimate reads 2.27 for two samples of one law."""
-    return _biased(x, y)
+    return biased(x, y)
 
 
 def clamped_at_zero(x, y):
@@ -105,7 +95,7 @@ def clamped_at_zero(x, y):
 
 def drops_one_diagonal(x, y):
     """Dassl: only one of the two terms lacks its diagonal, and equal laws read -1.5."""
-    return _off_diagonal(x) + _rbf(y, y).mean() - 2 * _rbf(x, y).mean()
+    return _off_diagonal(x) + rbf(y, y).mean() - 2 * rbf(x, y).mean()
 
 
 def centred_before(x, y):

@@ -2,18 +2,7 @@
 
 import torch
 
-
-def _gap(x, y):
-    return (x.mean(0) - y.mean(0)).square().sum()
-
-
-def _cross(x, y):
-    return ((x[:, None] - y[None]) ** 2).sum(-1)
-
-
-def _rbf(x, y, width):
-    within = sum(torch.exp(-_cross(rows, rows) / width).mean() for rows in (x, y))
-    return within - 2 * torch.exp(-_cross(x, y) / width).mean()
+from .plain import biased, cross, gap
 
 
 def _taught(value, other):
@@ -23,74 +12,74 @@ def _taught(value, other):
 
 def first_row_detached(x, y):
     """A memory of earlier rows, which carry no gradient, in front of the batch."""
-    return _gap(torch.cat((x[:1].detach(), x[1:])), y)
+    return gap(torch.cat((x[:1].detach(), x[1:])), y)
 
 
 def later_rows_count_more(x, y):
     weights = torch.arange(1, len(x) + 1, dtype=x.dtype)[:, None]
-    return _taught(_gap(x, y), _gap(x * weights, y))
+    return _taught(gap(x, y), gap(x * weights, y))
 
 
 def half_detached(x, y):
     """One side learns at half the rate of the other."""
-    return _gap((x + x.detach()) / 2, y)
+    return gap((x + x.detach()) / 2, y)
 
 
 def one_term_detached(x, y):
     """AdaTime: part of a kernel discrepancy is computed without gradient."""
     with torch.no_grad():
-        within = torch.exp(-_cross(x, x) / 1e4).mean()
-    return within + torch.exp(-_cross(y, y) / 1e4).mean() - 2 * torch.exp(-_cross(x, y) / 1e4).mean()
+        within = torch.exp(-cross(x, x) / 1e4).mean()
+    return within + torch.exp(-cross(y, y) / 1e4).mean() - 2 * torch.exp(-cross(x, y) / 1e4).mean()
 
 
 def cross_term_half_detached(x, y):
     """A loop over sides in which each treats the other as fixed, and one is forgotten."""
 
     def kernel(a, b):
-        return torch.exp(-_cross(a, b) / 1e4).mean()
+        return torch.exp(-cross(a, b) / 1e4).mean()
 
     return kernel(x, x) + kernel(y, y) - 2 * kernel(x.detach(), y)
 
 
 def first_column_detached(x, y):
-    return _gap(torch.cat((x[:, :1].detach(), x[:, 1:]), 1), torch.cat((y[:, :1].detach(), y[:, 1:]), 1))
+    return gap(torch.cat((x[:, :1].detach(), x[:, 1:]), 1), torch.cat((y[:, :1].detach(), y[:, 1:]), 1))
 
 
 def sign_of_gap(x, y):
     """The gradient of absolute differences in place of squared ones: what clipping by coordinate makes of it."""
-    return _taught(_gap(x, y), (x.mean(0) - y.mean(0)).abs().sum())
+    return _taught(gap(x, y), (x.mean(0) - y.mean(0)).abs().sum())
 
 
 def wrong_sign(x, y):
-    return _taught(_gap(x, y), -_gap(x, y))
+    return _taught(gap(x, y), -gap(x, y))
 
 
 def reversed_without_opponent(x, y):
     """Gradient reversal in front of a distance: features flee what they should approach."""
-    return _gap(2 * x.detach() - x, 2 * y.detach() - y)
+    return gap(2 * x.detach() - x, 2 * y.detach() - y)
 
 
 def bandwidth_with_gradient(x, y):
     """skada: the bandwidth is differentiated through, max |difference| 0.15 beside max |gradient| 0.08."""
     rows = torch.cat((x, y))
-    return _rbf(x, y, _cross(rows, rows).mean().clamp_min(1e-12))
+    return biased(x, y, cross(rows, rows).mean().clamp_min(1e-12))
 
 
 def detached_bandwidth(x, y, kept_x, kept_y):
     """What it should be."""
     rows = torch.cat((kept_x, kept_y))
-    return _rbf(x, y, _cross(rows, rows).mean().clamp_min(1e-12))
+    return biased(x, y, cross(rows, rows).mean().clamp_min(1e-12))
 
 
 def spread_detached(x, y):
     """A gradient that is said to be exact, with a statistic cut off from it."""
     spread = (x - x.mean(0)).square().mean() + (y - y.mean(0)).square().mean()
-    return _gap(x, y) / (1 + spread.detach())
+    return gap(x, y) / (1 + spread.detach())
 
 
 def missing_factor(x, y):
     """A derivative written by hand that lacks its 2."""
-    return _taught(_gap(x, y), _gap(x, y) / 2)
+    return _taught(gap(x, y), gap(x, y) / 2)
 
 
 FAULTS = {

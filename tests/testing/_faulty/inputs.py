@@ -2,18 +2,7 @@
 
 import torch
 
-
-def _cross(x, y):
-    return ((x[:, None] - y[None]) ** 2).sum(-1)
-
-
-def _kernel_gap(x, y, width=1e4):
-    within = sum(torch.exp(-_cross(rows, rows) / width).mean() for rows in (x, y))
-    return within - 2 * torch.exp(-_cross(x, y) / width).mean()
-
-
-def _gap(x, y):
-    return (x.mean(0) - y.mean(0)).square().sum()
+from .plain import biased, cross, gap
 
 
 def source_spread(x, y):
@@ -21,27 +10,27 @@ def source_spread(x, y):
 
     The value is finite there, the gradient of the root is not.
     """
-    own = _cross(x, x).mean()
-    spread = torch.where(_cross(torch.cat((x, y)), x).sum() > 0, own, torch.ones_like(own))
-    return _gap(x, y) / (1 + spread.sqrt())
+    own = cross(x, x).mean()
+    spread = torch.where(cross(torch.cat((x, y)), x).sum() > 0, own, torch.ones_like(own))
+    return gap(x, y) / (1 + spread.sqrt())
 
 
 def spread_by_column(x, y):
     """A column that never changes on one side has the root of 0; a column that is constant in both is guarded."""
     moves = torch.cat((x, y)).var(0) > 0
     own = torch.where(moves, (y - y.mean(0)).square().mean(0), torch.ones_like(y[0]))
-    return _gap(x, y) / (1 + own.sqrt().sum())
+    return gap(x, y) / (1 + own.sqrt().sum())
 
 
 def plain_variance(x, y):
     """CORAL of many: one row divides by n - 1 = 0 without a word."""
-    return _gap(x, y) + (x.var(0) - y.var(0)).square().sum()
+    return gap(x, y) + (x.var(0) - y.var(0)).square().sum()
 
 
 def off_diagonal_mean(x, y):
     """An unbiased estimate of one row."""
     pairs = len(x) * (len(x) - 1)
-    return _gap(x, y) - (_cross(x, x).sum() * 0 / torch.tensor(float(pairs), dtype=x.dtype))
+    return gap(x, y) - (cross(x, x).sum() * 0 / torch.tensor(float(pairs), dtype=x.dtype))
 
 
 def unscaled_moments(x, y):
@@ -56,13 +45,13 @@ def sinkhorn_without_logarithms(x, y):
 
 def zero_on_nan(x, y):
     """AdaTime: the local discrepancy is 0 where it is not a number."""
-    return torch.nan_to_num(_kernel_gap(x, y))
+    return torch.nan_to_num(biased(x, y))
 
 
 def compares_before_use(x, y):
     """A comparison with NaN is false, and the other branch is a number."""
-    gap = _gap(x, y)
-    return torch.where(gap > 0, gap, torch.zeros_like(gap))
+    found = gap(x, y)
+    return torch.where(found > 0, found, torch.zeros_like(found))
 
 
 def covariances_not_divided(x, y):
@@ -72,11 +61,11 @@ def covariances_not_divided(x, y):
         centred = rows - rows.mean(0)
         return centred.T @ centred
 
-    return (scatter(x) - scatter(y)).square().sum() / (4 * x.shape[1] ** 2) + _gap(x, y)
+    return (scatter(x) - scatter(y)).square().sum() / (4 * x.shape[1] ** 2) + gap(x, y)
 
 
 def sum_over_pairs(x, y):
-    return _kernel_gap(x, y) * (len(x) * len(y))
+    return biased(x, y) * (len(x) * len(y))
 
 
 def _gram_distances(x, y):
