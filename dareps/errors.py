@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class _Nothing:
@@ -11,6 +16,7 @@ class _Nothing:
 
 NOTHING: Final = _Nothing()
 _LONGEST = 200
+_BRANCH = re.compile(r"str|int|float|bool|none|constrained-\w+|[A-Z]\w*|\S+\[.*\]")
 
 
 class DarepsError(Exception):
@@ -88,3 +94,44 @@ def _message(where: str, what: str, value: object, fix: str) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def config_error(error: ValidationError, where: str) -> ConfigError:
+    """The first fault of a pydantic error as one `ConfigError` with its key path and the nearest spelling."""
+    first = _told(error.errors(include_url=False))
+    context = first.get("ctx", {})
+    fix, key = str(context.get("fix", "")), context.get("key")
+    location = [str(part) for part in first["loc"]] + ([str(key)] if key is not None else [])
+    path = ".".join(part for part in (where, *location) if part)
+    if first["type"] == "unknown_key":
+        return ConfigError(path, "unknown key", key, fix)
+    if first["type"] == "missing":
+        return ConfigError(path, "this key is missing", fix="Add it.")
+    message = first["msg"].replace(fix, "").removeprefix("Value error, ").rstrip(". ")
+    if key is not None:  # The path names the key, and the value is all that was written around it.
+        return ConfigError(path, message.removeprefix(f"{key}: "), fix=fix)
+    return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
+
+
+def _told(errors: Sequence[Any]) -> dict[str, Any]:
+    """The first fault, without the names that pydantic gives to the branches of a union.
+
+    Of a union's branches the one that got furthest into what was written is what was meant; branches that got equally
+    far are all said.
+    """
+    plain = [
+        {**each, "loc": tuple(part for part in each["loc"] if not _BRANCH.fullmatch(str(part)))} for each in errors
+    ]
+    first = plain[0]
+    if len(first["loc"]) == len(errors[0]["loc"]):
+        return first
+    meant = [each for each in plain if each["loc"][: len(first["loc"])] == first["loc"]]
+    furthest = max(map(_depth, meant))
+    meant = [each for each in meant if _depth(each) == furthest]
+    others = dict.fromkeys(each["msg"].removeprefix("Input should be ") for each in meant[1:])
+    return {**meant[0], "msg": ", or ".join((meant[0]["msg"], *others))}
+
+
+def _depth(fault: Mapping[str, Any]) -> int:
+    """How many keys lead to a fault; some name the last one beside their path."""
+    return len(fault["loc"]) + ("key" in fault.get("ctx", {}))

@@ -18,7 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -243,23 +243,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def snake_case(name: str) -> str:
     """`DeepCORAL` -> `deep_coral`, `MMD` -> `mmd`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def config_error(error: ValidationError, where: str) -> ConfigError:
-    """The first fault of a pydantic error as one `ConfigError` with its key path and the nearest spelling."""
-    first = error.errors(include_url=False)[0]
-    context = first.get("ctx", {})
-    fix, key = str(context.get("fix", "")), context.get("key")
-    location = [str(part) for part in first["loc"]] + ([str(key)] if key is not None else [])
-    path = ".".join(part for part in (where, *location) if part)
-    if first["type"] == "unknown_key":
-        return ConfigError(path, "unknown key", key, fix)
-    if first["type"] == "missing":
-        return ConfigError(path, "this key is missing", fix="Add it.")
-    message = first["msg"].replace(fix, "").removeprefix("Value error, ").rstrip(". ")
-    if key is not None:  # The path names the key, and the value is all that was written around it.
-        return ConfigError(path, message.removeprefix(f"{key}: "), fix=fix)
-    return ConfigError(path, message[:1].lower() + message[1:], first.get("input"), fix)
 
 
 def _divides(field: FieldInfo) -> bool:

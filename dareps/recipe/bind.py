@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dareps.data._base import Dataset
-from dareps.errors import ConfigError
-from dareps.plugin import Plugin, config_error, find, load_file, suggestion
+from dareps.errors import ConfigError, config_error
+from dareps.plugin import Plugin, find, load_file, suggestion
 from dareps.plugin import plugins as known_parts
 from dareps.recipe.neutral import ENGINE_NEUTRAL
 from dareps.recipe.overrides import apply_overrides

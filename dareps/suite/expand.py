@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from dareps.data._base import Dataset
-from dareps.errors import ConfigError
-from dareps.plugin import Many, Settings, config_error, find, suggestion
+from dareps.errors import ConfigError, config_error
+from dareps.plugin import Many, Settings, find, suggestion
 from dareps.plugin import plugins as plugins_of
 from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
 from dareps.recipe.overrides import apply_overrides
@@ -90,12 +90,13 @@ class Suite(Settings):
 
     @model_validator(mode="after")
     def _one_of_each_name(self) -> Self:
+        sources = {entry.name: entry.source for entry in self.listed}
         for name, count in Counter(entry.name for entry in self.listed).items():
             context = {"key": "recipes", "name": name, "count": count, "fix": _RENAME}
             if count > 1:
                 raise PydanticCustomError("twice", "{key}: {count} entries are called '{name}'. {fix}", context)
             if "/" in name:
-                context["fix"] = f"Write {{name: {Path(name).stem}, recipe: {name}}}."
+                context["fix"] = f"Write {{name: {Path(name).stem}, recipe: {sources[name]}}}."
                 raise PydanticCustomError("path", "{key}: files are named by '{name}', which is a path. {fix}", context)
         return self
 

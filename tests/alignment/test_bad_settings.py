@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from dareps.alignment import CMD, MMD, Alignment
-from dareps.errors import ConfigError
-from dareps.plugin import config_error, plugins
+from dareps.errors import ConfigError, config_error
+from dareps.plugin import plugins
 from dareps.recipe.bind import bind_run
 from dareps.schedules import Schedule
 from dareps.transfer._optimizer import Optimizer
@@ -84,3 +84,12 @@ def test_in_a_recipe_the_error_gives_the_path_of_the_key_and_what_fits():
     assert "1e+40" in str(caught.value)
     with pytest.raises(ConfigError, match=r"align\.0\.bandwidth"):
         bind_run("dan", "digits8/fonts:scans", overrides=[("align.0.bandwidth", -1.0)])
+
+
+def test_a_choice_of_kinds_names_the_key_and_all_that_fits():
+    with pytest.raises(ConfigError) as caught:
+        bind_run("dan", "digits8/fonts:scans", overrides=[("align.0.bandwidth", -1.0)])
+    said = str(caught.value)
+    assert said.startswith(
+        "recipe dan.align.0.bandwidth: input should be 'mean', 'median' or 'running', or greater than 0"
+    )
