@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from benchmarks._losses_device import figures as fused_figures
 from benchmarks._losses_kept import Kept
 from benchmarks._losses_plot import draw
 from benchmarks._measure import PACKAGES, RESULTS, ROOT, Figure, WorkerError, publish
+from dareps.alignment import SlicedWasserstein
 
 LOSSES = ("mmd", "coral", "cmd", "sliced", "energy", "sinkhorn", "joint_mmd", "local_mmd", "homm", "class_alignment")
 ROWS, WIDTHS, KERNELS = (32, 128, 512, 2048, 8192), (64, 256, 2048), (1, 3, 5, 9, 17)
@@ -136,18 +138,32 @@ class _Bench:
             return Figure(what, None, unit="GiB", note=str(error), group="memory")
 
     def bandwidth(self) -> list[Figure]:
-        """Speed of the losses that read their rows a few times, as a share of a plain copy's."""
-        found = []
+        """Speed of the losses that read their rows a few times, as a share of a plain copy's or of their products'."""
         n, d = (2048, 256) if self.options.quick else (16384, 256)
-        for loss in (each for each in ("cmd", "sliced") if each in self.only):
-            side = self.sides[OURS]
-            shares = []
-            for _ in range(5):
-                copied = side.call("benchmarks._loss_work:copy_seconds", n, d, 3, patience=60)
-                shares.append(copied / side.seconds(loss, n, d, 3))
-            what = f"{loss} n={n} d={d}: time of copying the rows / time of the loss"
-            found.append(Figure(what, sorted(shares)[2], spread=(sorted(shares)[1], sorted(shares)[3])))
-        return [replace(figure, group="bandwidth") for figure in found]
+        work = "benchmarks._loss_work:"
+        side = self.sides[OURS]
+        kept = [each for each in ("cmd", "sliced") if each in self.only]
+        if kept:
+            side.call(work + "keep_memory", patience=60)
+        found = []
+        for loss in kept:
+            copied = partial(side.call, work + "copy_seconds", n, d, 3, patience=60)
+            found.append(
+                self._share(f"{loss} n={n} d={d}: time of copying the rows / time of the loss", copied, loss, n, d)
+            )
+        if "sliced" in kept:
+            columns = SlicedWasserstein().projections
+            products = partial(side.call, work + "product_seconds", n, d, columns, 3, patience=60)
+            found.append(
+                self._share(f"sliced n={n} d={d}: time of its matrix products alone / time", products, "sliced", n, d)
+            )
+        side.close()
+        return found
+
+    def _share(self, what: str, part: Callable[[], float], loss: str, n: int, d: int) -> Figure:
+        """The middle one of five ratios of a part's seconds to a loss's."""
+        shares = sorted(part() / self.sides[OURS].seconds(loss, n, d, 3) for _ in range(5))
+        return Figure(what, shares[2], spread=(shares[1], shares[3]), group="bandwidth")
 
     def two_threads(self) -> list[Figure]:
         """MMD against the plain form where both use two threads."""

@@ -40,9 +40,9 @@ class Eager:
             ContractError: When it is differentiated twice and has no plain form.
         """
         tensors = (*(each.detach() for each in tensors[: self.still]), *tensors[self.still :])
-        if self.plain is not None and _transformed():
+        if self.plain is not None and transformed():
             return self.plain(*tensors)
-        function = _Transformable if _transformed() else _Lean
+        function = _Transformable if transformed() else _Lean
         value: Tensor = function.apply(self, self.wanted(tensors), *tensors)[0]
         return value
 
@@ -51,7 +51,7 @@ class Eager:
         return torch.is_grad_enabled() and any(each.requires_grad for each in tensors[self.still :])
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
     """Whether a transform of torch.func is at work, which `autograd.Function` asks in the same way."""
     return torch._C._are_functorch_transforms_active()
 

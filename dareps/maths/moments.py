@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
-from dareps.maths.eager import Eager
+from dareps.maths.eager import transformed
 from dareps.maths.norms import safe_norm
 
 # A block and its powers should stay in a core's cache.
@@ -60,25 +62,48 @@ def moment_distance(source: Tensor, target: Tensor, order: int, width: float = 1
         order: The highest k.
         width: Of the support.
     """
+    if transformed():
+        return _plain_distance(source, target, order, width)
+    found = [_CentralMoments.apply(rows, order, width) for rows in (source, target)]
+    return safe_norm(found[0] - found[1]).sum()
 
-    def run(wanted: bool, sides: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        found = [_moments_by_block(rows, order, width) for rows in sides]
-        gaps = found[0] - found[1]
-        if not wanted:
-            return safe_norm(gaps).sum(), *(rows.new_zeros(0) for rows in sides)
+
+def _plain_distance(source: Tensor, target: Tensor, order: int, width: float) -> Tensor:
+    return safe_norm(_plain_moments(source, order, width) - _plain_moments(target, order, width)).sum()
+
+
+def _plain_moments(rows: Tensor, order: int, width: float) -> Tensor:
+    # Dividing the rows once is dividing the k-th moment by width^k.
+    return torch.stack(moments(rows / width, order))
+
+
+class _CentralMoments(Function):
+    """`moments` of rows / width, (order, d); the powers of the rows are made again for the gradient, not kept."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: int, width: float) -> Tensor:
+        found = _moments_by_block(rows, order, width)
+        ctx.settings = order, width
+        ctx.save_for_backward(rows, found)
+        ctx.save_for_forward(rows, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, direction: Tensor) -> tuple[Tensor, None, None]:
+        rows, found = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return _moment_slope(rows, found, direction, ctx.settings[1]), None, None
         with torch.enable_grad():
-            leaf = gaps.detach().requires_grad_()
-            value = safe_norm(leaf).sum()
-            (direction,) = torch.autograd.grad(value, leaf)
-        signed = zip(sides, found, (direction, -direction), strict=True)
-        return value.detach(), *(_moment_slope(rows, each, slope, width) for rows, each, slope in signed)
+            plain = _plain_moments(rows, *ctx.settings)
+        (slope,) = torch.autograd.grad(plain, rows, direction, create_graph=True)
+        return slope, None, None
 
-    def plain(source: Tensor, target: Tensor) -> Tensor:
-        # Dividing the rows once is dividing the k-th moment by width^k.
-        pairs = zip(moments(source / width, order), moments(target / width, order), strict=True)
-        return safe_norm(torch.stack([ours - theirs for ours, theirs in pairs])).sum()
-
-    return Eager(run, plain=plain)(source, target)
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        rows, _found = ctx.saved_tensors
+        order, width = ctx.settings
+        move: Tensor = torch.func.jvp(lambda moved: _plain_moments(moved, order, width), (rows,), (tangent,))[1]
+        return move
 
 
 def _blocks(rows: Tensor, mean: Tensor, width: float) -> Iterator[tuple[slice, Tensor]]:
@@ -112,13 +137,16 @@ def _moment_slope(rows: Tensor, found: Tensor, direction: Tensor, width: float) 
     constant = factors[0] - (factors[2:] * found[1:-1]).sum(0)
     result = torch.empty_like(rows)
     for at, centred in _blocks(rows, found[0] * width, width):
-        result[at] = _horner([constant, *factors[1:]], centred)
+        _horner([constant, *factors[1:]], centred, result[at])
     return result
 
 
-def _horner(factors: Sequence[Tensor], x: Tensor) -> Tensor:
-    """sum over k of factors_k x^k, each factor (d,), x (n, d)."""
-    total = factors[-1].expand_as(x) if len(factors) == 1 else x * factors[-1]
-    for number, factor in enumerate(reversed(factors[:-1]), start=1):
-        total = total.add_(factor) if number == len(factors) - 1 else total.add_(factor).mul_(x)
-    return total
+def _horner(factors: Sequence[Tensor], x: Tensor, out: Tensor) -> None:
+    """sum over k of factors_k x^k, each factor (d,), x (n, d), into `out`."""
+    if len(factors) == 1:
+        out.copy_(factors[0].expand_as(x))
+        return
+    total = factors[-1]
+    for factor in reversed(factors[1:-1]):
+        total = torch.addcmul(factor, x, total)
+    torch.addcmul(factors[0], x, total, out=out)
