@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -81,10 +81,12 @@ class Fitted:
     Attributes:
         state: Arrays that rebuild the transform; saved with the model.
         apply: (raw x (n, *shape), domain) -> network input float32 or uint8 (n, *shape').
+        before: The same up to a representation that was learned from the rows; None where there is none.
     """
 
     state: Mapping[str, np.ndarray]
     apply: Callable[[np.ndarray, str], np.ndarray]
+    before: Callable[[np.ndarray, str], np.ndarray] | None = None
 
 
 class Dataset(Plugin, family="data"):
@@ -173,6 +175,7 @@ class SplitData:
         sealed: Labels of the target parts.
         fitted: The input transform.
         checksum: Digest of the raw data.
+        unlearned: Validation rows by domain as they were before a representation was learned; empty without one.
         fixed_test: Whether the target test rows are the same for every seed.
         labelled_rows: How many target train rows per domain a labelled stream may read: the first ones; None means all.
     """
@@ -186,6 +189,7 @@ class SplitData:
     sealed: Sealed
     fitted: Fitted
     checksum: str
+    unlearned: Mapping[str, np.ndarray] = field(default_factory=dict)
     fixed_test: bool = False
     labelled_rows: tuple[int, ...] | None = None
 

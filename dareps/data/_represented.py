@@ -40,4 +40,4 @@ def restore_represented(part: Representation, inner: Fitted, state: Mapping[str,
 
 def _joined(part: Representation, inner: Fitted, state: Mapping[str, np.ndarray]) -> Fitted:
     named = {f"{PREFIX}{name}": value for name, value in state.items()}
-    return Fitted({**inner.state, **named}, Represented(inner, part, state))
+    return Fitted({**inner.state, **named}, Represented(inner, part, state), inner.apply)

@@ -69,9 +69,16 @@ def build_split(
         ),
         fitted=fitted,
         checksum=dataset.checksum((*sources, *targets)),
+        unlearned=_unlearned(fitted, {**source, **target}),
         fixed_test=all(cut.fixed_test for cut in cuts.values()),
         labelled_rows=tuple(cut.labelled for cut in cuts.values()),
     )
+
+
+def _unlearned(fitted: Fitted, pieces: Mapping[str, Pieces]) -> dict[str, np.ndarray]:
+    if fitted.before is None:
+        return {}
+    return {domain: fitted.before(own["validation"][0], domain) for domain, own in pieces.items()}
 
 
 def keyed_order(n: int, *key: object) -> np.ndarray:

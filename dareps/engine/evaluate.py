@@ -68,9 +68,17 @@ class Evaluator:
     def backward(self) -> np.ndarray:
         """The map from values at target to fitted values at source validation rows; found once, inputs do not move."""
         if self._backward is None:
-            source, target = (_flat(parts) for parts in (self.source, self.target))
+            source, target = (
+                self._plain(parts) for parts in (self.data.source_validation, self.data.target_validation)
+            )
             self._backward = ridge_map(source, target)
         return self._backward
+
+    def _plain(self, parts: Sequence[Part | LabelledPart]) -> np.ndarray:
+        """Rows (n, d) float32 before any learned representation: the same for recipes that learn different ones."""
+        found = [self.data.unlearned.get(part.domain, part.x) for part in parts]
+        rows = np.concatenate([own[spaced(len(own), self.rows)] for own in found])
+        return rows.reshape(len(rows), -1).astype(np.float32)
 
     def oracle_labels(self) -> np.ndarray:
         """Target validation labels, for validators that declare themselves oracles."""
@@ -192,12 +200,6 @@ def ridge_map(to: np.ndarray, at: np.ndarray) -> np.ndarray:
     ridge = float(gram.diagonal().mean()) + 1e-6 * float(np.square(to).sum(axis=1).mean()) + 1e-12
     factor = cho_factor(gram + ridge * np.eye(len(at), dtype=at.dtype))
     return np.asarray(cho_solve(factor, at @ to.T).T)
-
-
-def _flat(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
-    """Network inputs of all rows as float32 vectors."""
-    rows = np.concatenate([part.x for part in parts])
-    return rows.reshape(len(rows), -1).astype(np.float32)
 
 
 @contextmanager

@@ -34,8 +34,9 @@ class ValidationView:
 
     Attributes:
         target_labels: None for every validator but those that declare `oracle`.
-        backward: (n, m) linear map of ridge regression on the network inputs: it takes values at the m target rows to
-            fitted values at the n source rows, so that labels can be carried back from target to source.
+        backward: (n, m) linear map of ridge regression on the rows as they are before a representation is learned: it
+            takes values at the m target rows to fitted values at the n source rows, so that labels can be carried back
+            from target to source.
     """
 
     step: int
@@ -52,7 +53,7 @@ class Validator(Plugin, family="validator"):
 
     oracle: ClassVar[bool] = False
     reads_inputs: ClassVar[bool] = False
-    """True when the score depends on what the network read, so that it means the same only for equal inputs."""
+    """True when the score depends on the rows themselves, so that it means the same only for equal transforms."""
 
     def __call__(self, view: ValidationView) -> float:
         """The score of one checkpoint."""

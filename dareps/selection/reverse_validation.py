@@ -10,15 +10,17 @@ from dareps.selection._base import ValidationView, Validator
 class ReverseValidation(Validator):
     """Balanced source accuracy of a linear classifier that learned the target rows' predicted classes.
 
-    The model labels the target validation rows; ridge regression on the network inputs learns these labels, one
-    against the rest, and labels the source validation rows, whose true classes are known. A class that is never
-    predicted on the target cannot come back, so a collapsed model scores 1 / c. In [0, 1]; -inf when a logit is NaN.
+    The model labels the target validation rows; ridge regression learns these labels, one against the rest, from the
+    rows as they are before a representation is learned, and labels the source validation rows, whose true classes are
+    known. A class that is never predicted on the target cannot come back, so a collapsed model scores 1 / c. In
+    [0, 1]; -inf when a logit is NaN.
 
     Zhong et al., ECML PKDD 2010; Ganin et al., JMLR 2016, section 5.1.2, who train the backward classifier by the
-    same method as the forward one. Here it is linear in the inputs, which makes it one product per checkpoint, and its
-    scores are compared only among recipes that read the same inputs.
+    same method as the forward one. Here it is linear in the rows, which makes it one product per checkpoint, and its
+    scores are compared only among recipes whose rows went through the same transform.
     """
 
+    version: ClassVar[str] = "2"
     reads_inputs: ClassVar[bool] = True
 
     def __call__(self, view: ValidationView) -> float:

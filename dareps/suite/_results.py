@@ -33,7 +33,7 @@ class Result:
         regret: Accuracy at the oracle's checkpoint of the same run minus `value`; None without an oracle.
         run: The run's key.
         step: The checkpoint's step.
-        inputs: The settings of the data, which say what the network read.
+        inputs: The settings of the data, which say what the network read, but for a learned representation.
     """
 
     dataset: str
@@ -79,7 +79,7 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
     found: list[Result] = []
     for outcome in outcomes:
         run = outcome.identity
-        inputs = json.dumps(run.config.get("data"), sort_keys=True, default=str)
+        inputs = json.dumps(_plain(run.config.get("data")), sort_keys=True, default=str)
         best = {row.selection: row.target_metric for row in outcome.selected}.get(ORACLE)
         found += [
             Result(
@@ -100,3 +100,8 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
             if outcome.status == "ok" and math.isfinite(row.target_metric)
         ]
     return found
+
+
+def _plain(data: object) -> object:
+    """Settings of the data without the representation, of which no validator sees more than the network's outputs."""
+    return {name: own for name, own in data.items() if name != "representation"} if isinstance(data, dict) else data

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,6 +17,7 @@ from dareps.data.represent import _msda
 from dareps.data.represent._msda import denoiser
 from dareps.data.represent.msda import MSDA
 from dareps.data.split import make_split
+from dareps.engine.evaluate import Evaluator
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run
 
@@ -221,6 +223,24 @@ def fitted_weights(changed: str = "") -> np.ndarray:
 def test_a_representation_sees_neither_target_labels_nor_rows_held_out(changed: str) -> None:
     assert np.array_equal(fitted_weights(), fitted_weights(changed))
     assert not np.array_equal(fitted_weights(), fitted_weights("train"))
+
+
+def reverse_map(representation: str | None) -> np.ndarray:
+    """What reverse validation carries labels back with."""
+    labels = np.arange(40) % 2
+    Given.given = {
+        "a": DomainRows(counts(40, 5), {"kind": labels}),
+        "b": DomainRows(counts(40, 5, 1), {"kind": labels}),
+    }
+    settings = Given.model_validate({"transform": "log", "row_norm": "none", "representation": representation})
+    evaluator = Evaluator(make_split(settings, ("a",), ("b",), 0), torch.device("cpu"), torch.float32, 5)
+    return evaluator.backward()
+
+
+def test_labels_come_back_through_rows_that_no_representation_has_touched() -> None:
+    plain = reverse_map(None)
+    assert plain.shape == (5, 5)
+    assert np.array_equal(plain, reverse_map("msda"))
 
 
 @pytest.mark.parametrize(

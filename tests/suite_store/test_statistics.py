@@ -264,6 +264,19 @@ def scored_by(recipe: str, score: float, inputs: str) -> Result:
     return Result("toy", "a:b", recipe, "reverse_validation", 0, score, 0.5, None, 0, "", 1, inputs)
 
 
+def test_a_learned_representation_is_no_other_input() -> None:
+    plain, learned, other = (
+        outcome(recipe, values={"last": 0.7}, config={"data": {"transform": transform, "representation": own}})
+        for recipe, transform, own in (
+            ("dan", "log", None),
+            ("dan_msda", "log", {"name": "msda"}),
+            ("svm", "binary", None),
+        )
+    )
+    found = {row.recipe: row.inputs for row in results([plain, learned, other])}
+    assert found["dan"] == found["dan_msda"] != found["svm"]
+
+
 def test_only_label_free_rules_with_comparable_scores_choose() -> None:
     assert all(comparable(rule) for rule in ("entropy", "information_maximisation", "source_accuracy", "dev"))
     assert not any(comparable(rule) for rule in ("last", "oracle", "unheard_of"))
