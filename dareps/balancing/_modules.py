@@ -33,14 +33,19 @@ class BalancerModule(nn.Module):
 
     Args:
         tasks: All tasks, in the method's order.
+
+    Attributes:
+        reads_gradients: Whether `forward` needs the inner products of the tasks' gradients.
     """
+
+    reads_gradients: bool = False
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.names = tuple(task.name for task in tasks)
 
-    def forward(self, losses: Mapping[str, Tensor], step: Step) -> Balanced:
-        """The objective of the losses of some or all tasks, each 0-d."""
+    def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
+        """The objective of the losses of some or all tasks, each 0-d; `gram` (k, k) belongs to the k losses."""
         raise NotImplementedError
 
     def places(self, losses: Mapping[str, Tensor]) -> list[int]:
@@ -67,7 +72,7 @@ class Called(BalancerModule):
         super().__init__(tasks)
         self.objective = objective
 
-    def forward(self, losses: Mapping[str, Tensor], step: Step) -> Balanced:
+    def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The objective."""
         return Balanced(self.objective(losses))
 
@@ -75,7 +80,7 @@ class Called(BalancerModule):
 class Weighted(BalancerModule):
     """sum_t w_t L_t with weights that carry no gradient."""
 
-    def forward(self, losses: Mapping[str, Tensor], step: Step) -> Balanced:
+    def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The sum, and the weights."""
         values = torch.stack(list(losses.values()))
         weights = self.weights(values.detach(), self.places(losses), step).to(values.dtype)
@@ -150,7 +155,7 @@ class LearnedVariance(BalancerModule):
         self.log_variance = nn.Parameter(torch.zeros(len(tasks)))
         self.register_buffer("factors", torch.tensor([0.5 if task.kind == "regression" else 1.0 for task in tasks]))
 
-    def forward(self, losses: Mapping[str, Tensor], step: Step) -> Balanced:
+    def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The objective, and the weights c_t exp(-s_t)."""
         places = self.places(losses)
         values, s = torch.stack(list(losses.values())), picked(self.log_variance, places)

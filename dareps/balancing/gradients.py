@@ -1,0 +1,135 @@
+"""Balancers that look at how the tasks' gradients agree, from the torchjd library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from dareps.balancing._base import Balancer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from dareps.balancing._modules import BalancerModule
+    from dareps.types import Task
+
+
+class _FromGradients(Balancer, abstract=True):
+    """Weights from the k x k inner products of the tasks' gradients by the features that their heads share.
+
+    The products go to the host, the library's weights come back, and the update is that of sum_t w_t L_t. Weights are
+    multiplied by the number of tasks where the paper takes a mean, so that the objective is as large as with `equal`.
+    """
+
+    host: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
+
+    def build(self, tasks: Sequence[Task]) -> BalancerModule:
+        """The weights as a module.
+
+        Raises:
+            ConfigError: torchjd is not installed.
+        """
+        from dareps.balancing._gram import GramWeights
+        from dareps.balancing._rules import library, solved
+
+        name, weighting = type(self).name, self.weighting(library(type(self).name))
+        return GramWeights(tasks, lambda gram: self.scaled(solved(name, weighting, gram)), name)
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """The library's weighting."""
+        raise NotImplementedError
+
+    def scaled(self, weights: Tensor) -> Tensor:
+        """Weights whose sum is about 1."""
+        return weights
+
+
+class UPGrad(_FromGradients):
+    """Each task's gradient is projected onto those that hurt no other task, and the projections are averaged.
+
+    No task's loss rises to first order. Quinton & Rey, arXiv 2406.16232 (2024), section 3.1.
+    """
+
+    name = "upgrad"
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """UPGrad's."""
+        from dareps.balancing._rules import projector
+
+        return torchjd.UPGradWeighting(projector=projector())  # type: ignore[attr-defined,no-any-return]
+
+
+class MGDA(_FromGradients):
+    """The shortest convex combination of the tasks' gradients: min over w on the simplex of |sum_t w_t g_t|^2.
+
+    Désidéri, C. R. Math. 350 (2012); Sener & Koltun, NeurIPS 2018, eq. 3, solved by Frank and Wolfe's method.
+    """
+
+    name = "mgda"
+    iterations: int = Field(100, ge=1)
+    """Most iterations."""
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """MGDA's."""
+        return torchjd.MGDAWeighting(max_iters=self.iterations)  # type: ignore[attr-defined,no-any-return]
+
+
+class PCGrad(_FromGradients):
+    """Each task's gradient loses, one after the other in random order, its conflict with every other task's.
+
+    Yu et al., NeurIPS 2020, algorithm 1; the order is keyed by seed and step.
+    """
+
+    name = "pcgrad"
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """PCGrad's."""
+        return torchjd.PCGradWeighting()  # type: ignore[attr-defined,no-any-return]
+
+    def scaled(self, weights: Tensor) -> Tensor:
+        """The paper sums, so that tasks without conflict have weight 1."""
+        return weights / len(weights)
+
+
+class CAGrad(_FromGradients):
+    """The direction within a ball around the mean gradient that helps the worst-off task most.
+
+    Liu et al., NeurIPS 2021, eq. 3.
+    """
+
+    name = "cagrad"
+    c: float = Field(0.4, ge=0, lt=1)
+    """Radius of the ball, in norms of the mean gradient; 0 leaves the mean."""
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """CAGrad's."""
+        return torchjd.CAGradWeighting(c=self.c)  # type: ignore[attr-defined,no-any-return]
+
+
+class IMTLG(_FromGradients):
+    """Weights that sum to 1 with which the update has the same projection on every task's gradient direction.
+
+    Liu et al., ICLR 2021, eq. 4. Weights may be negative.
+    """
+
+    name = "imtl_g"
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """IMTL-G's."""
+        return torchjd.IMTLGWeighting()  # type: ignore[attr-defined,no-any-return]
+
+
+class AlignedMTL(_FromGradients):
+    """The gradients' principal components are scaled to the least of them, so that they are orthogonal and alike.
+
+    Senushkin et al., CVPR 2023, eq. 13.
+    """
+
+    name = "aligned_mtl"
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """Aligned-MTL's."""
+        return torchjd.AlignedMTLWeighting()  # type: ignore[attr-defined,no-any-return]
