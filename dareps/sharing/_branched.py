@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dareps.errors import ContractError
 from dareps.maths.domains import group_scope
 from dareps.sharing._base import Along, Blueprint
-from dareps.sharing._modules import Found, Group, SharingModule
+from dareps.sharing._modules import Found, Group, Seen, SharingModule
 from dareps.types import Representation
 
 
@@ -104,6 +104,11 @@ class BranchedModule(SharingModule):
             made = {branch: make(number, branch) for branch in dict.fromkeys(branches.values())}
             result.append({task: made[branch] for task, branch in branches.items()})
         return result
+
+    def representation(self, seen: Seen, group: int, branch: int) -> Representation:
+        """What was made of a group's rows for a branch: that of the first wanted task that reads it."""
+        own = seen.groups[group]
+        return seen.found[group][next(task for task in own.tasks if self.branch_of(own, task) == branch)]
 
 
 def every(groups: Sequence[Group]) -> list[int]:

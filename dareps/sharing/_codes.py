@@ -1,0 +1,77 @@
+"""How far two codes of the same rows speak of the same, and how well a row is reconstructed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def centred(codes: Tensor) -> Tensor:
+    """Codes (n, d) less the mean of each column."""
+    return codes - codes.mean(0)
+
+
+def frobenius(shared: Tensor, private: Tensor) -> Tensor:
+    """|H_c' H_p|_F^2 of codes (n, d) and (n, e), 0-d (Bousmalis et al., NIPS 2016, eq. 5)."""
+    return (shared.T @ private).square().sum()
+
+
+def normalised(shared: Tensor, private: Tensor) -> Tensor:
+    """Mean of the squared entries of H_c' H_p with columns centred and rows of unit length, 0-d."""
+    one, other = (F.normalize(centred(codes), dim=1) for codes in (shared, private))
+    return (one.T @ other).square().mean()
+
+
+def scale_free(shared: Tensor, private: Tensor) -> Tensor:
+    """Linear CKA of codes (n, d) and (n, e), 0-d in [0, 1] (Kornblith et al., ICML 2019, eq. 3); 0 for constant codes.
+
+    |X' Y|_F^2 = <X X', Y Y'>, so the larger of n and d never meets itself where that can be helped.
+    """
+    one, other = (_unit(centred(codes)) for codes in (shared, private))
+    if len(one) < one.shape[1]:
+        first, second = one @ one.T, other @ other.T
+        return _quotient((first * second).sum(), first, second)
+    return _quotient((one.T @ other).square().sum(), one.T @ one, other.T @ other)
+
+
+def _quotient(value: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    return value / (first.square().sum() * second.square().sum() + torch.finfo(value.dtype).tiny).sqrt()
+
+
+def _unit(codes: Tensor) -> Tensor:
+    """Codes scaled to a Frobenius norm of 1, so that fourth powers neither vanish nor overflow."""
+    tiny = torch.finfo(codes.dtype).tiny
+    largest = codes.detach().abs().amax().clamp_min(tiny)
+    codes = codes / largest
+    return codes / (codes.square().sum() + tiny).sqrt()
+
+
+DIFFERENCES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "scale_free": scale_free,
+    "normalised": normalised,
+    "frobenius": frobenius,
+}
+
+
+def squared_error(x: Tensor, found: Tensor) -> Tensor:
+    """|x - y|^2 / k of each row, k values a row: (n,)."""
+    return (x - found).flatten(1).square().mean(1)
+
+
+def scale_invariant_error(x: Tensor, found: Tensor) -> Tensor:
+    """|x - y|^2 / k - (1'(x - y))^2 / k^2 of each row, k values a row: (n,) (Bousmalis et al., NIPS 2016, eq. 4).
+
+    Written as the variance of x - y within the row, which it is, so that rounding cannot make it negative.
+    """
+    error = (x - found).flatten(1)
+    return (error - error.mean(1, keepdim=True)).square().mean(1)
+
+
+ERRORS: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "scale_invariant": scale_invariant_error,
+    "squared": squared_error,
+}
