@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from dareps.errors import ConfigError, ContractError
 from dareps.plugin import Plugin
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     MakeEncoder = Callable[[], Staged]
 
 Along = Literal["tasks", "domains"]
+Limit = Literal["hard", "separate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class SharingScheme(Plugin, family="sharing"):
     def terms(self) -> tuple[Term, ...]:
         """The penalties that the built module returns, those of weight 0 left out."""
         return ()
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Settings at which the scheme is exactly `hard` sharing, or gives every branch a `separate` encoder."""
+        return {}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """The module that holds the encoders."""

@@ -7,7 +7,8 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+_RESOLUTION = 1000
 
 
 def centred(codes: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def frobenius(shared: Tensor, private: Tensor) -> Tensor:
 
 def normalised(shared: Tensor, private: Tensor) -> Tensor:
     """Mean of the squared entries of H_c' H_p with columns centred and rows of unit length, 0-d."""
-    one, other = (F.normalize(centred(codes), dim=1) for codes in (shared, private))
+    one, other = (_unit(centred(codes), codes, 1) for codes in (shared, private))
     return (one.T @ other).square().mean()
 
 
@@ -31,23 +32,34 @@ def scale_free(shared: Tensor, private: Tensor) -> Tensor:
 
     |X' Y|_F^2 = <X X', Y Y'>, so the larger of n and d never meets itself where that can be helped.
     """
-    one, other = (_unit(centred(codes)) for codes in (shared, private))
+    one, other = (_unit(centred(codes), codes, (0, 1)) for codes in (shared, private))
     if len(one) < one.shape[1]:
-        first, second = one @ one.T, other @ other.T
-        return _quotient((first * second).sum(), first, second)
-    return _quotient((one.T @ other).square().sum(), one.T @ one, other.T @ other)
+        return _cosine(one @ one.T, other @ other.T)
+    return (one.T @ other).square().sum() * _inverse(one.T @ one) * _inverse(other.T @ other)
 
 
-def _quotient(value: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    return value / (first.square().sum() * second.square().sum() + torch.finfo(value.dtype).tiny).sqrt()
+def _cosine(first: Tensor, second: Tensor) -> Tensor:
+    return (first * second).sum() * _inverse(first) * _inverse(second)
 
 
-def _unit(codes: Tensor) -> Tensor:
-    """Codes scaled to a Frobenius norm of 1, so that fourth powers neither vanish nor overflow."""
+def _inverse(gram: Tensor) -> Tensor:
+    """s^2 / |X' X|_F with s = |X|_F^2: 1 / |X' X|_F for codes of norm 1, and little for those that were rounding."""
+    square, size = gram.square().sum(), gram.diagonal().sum()
+    return size.square() * (square + torch.finfo(gram.dtype).tiny).rsqrt()
+
+
+def _unit(codes: Tensor, raw: Tensor, axes: int | tuple[int, int]) -> Tensor:
+    """Centred codes over their norm along some axes.
+
+    What varies by less than a thousand roundings of its own size is not blown up: it stays below a norm of 1. Dividing
+    by the largest entry first keeps squares from vanishing and from overflowing.
+    """
     tiny = torch.finfo(codes.dtype).tiny
-    largest = codes.detach().abs().amax().clamp_min(tiny)
-    codes = codes / largest
-    return codes / (codes.square().sum() + tiny).sqrt()
+    largest = raw.detach().abs().amax().clamp_min(tiny)
+    codes, raw = codes / largest, raw / largest
+    square = codes.square().sum(axes, keepdim=True)
+    floor = (_RESOLUTION * torch.finfo(codes.dtype).eps) ** 2 * raw.square().sum(axes, keepdim=True) + tiny
+    return codes * (square + floor).rsqrt()
 
 
 DIFFERENCES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from dareps.sharing._base import Blueprint, BranchedScheme
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -39,6 +40,10 @@ class CGC(BranchedScheme):
     def isolated(self) -> bool:
         """Gate and experts of an absent branch do not run."""
         return True
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """One shared expert and none of one's own."""
+        return {"hard": self.model_copy(update={"shared": 1, "own": 0})}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """The experts and a gate per branch."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from dareps.sharing._base import Blueprint, BranchedScheme
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -36,6 +37,10 @@ class CrossStitch(BranchedScheme):
 
     own: float = Field(0.9, ge=0, le=1)
     """Where the weight of a branch's own features starts."""
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Mixtures at the identity."""
+        return {"separate": self.model_copy(update={"own": 1.0})}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, and a unit after each stage that has parameters."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
-from dareps.sharing._base import Blueprint, SharingScheme
+from dareps.sharing._base import Blueprint, Limit, SharingScheme
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -17,6 +18,10 @@ class Hard(SharingScheme):
     def isolated(self) -> bool:
         """Nothing is private, so nothing private moves."""
         return True
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Itself."""
+        return {"hard": self}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder."""

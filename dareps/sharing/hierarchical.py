@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
 from dareps.errors import ConfigError
-from dareps.sharing._base import Along, Blueprint, BranchedScheme
+from dareps.sharing._base import Along, Blueprint, BranchedScheme, Limit
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -41,6 +42,10 @@ class Hierarchical(BranchedScheme):
     def isolated(self) -> bool:
         """Stages that no wanted branch needs do not run."""
         return True
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Every task at the last stage."""
+        return {"hard": self.model_copy(update={"along": "tasks", "reads": {}, "until": None})}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder read at several stages, or one of which a part is there once per domain."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from dareps.sharing._base import Blueprint, BranchedScheme
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -36,6 +37,10 @@ class MMoE(BranchedScheme):
     def isolated(self) -> bool:
         """The gate of an absent branch does not run."""
         return True
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """One expert."""
+        return {"hard": self.model_copy(update={"experts": 1})}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """The experts and a gate per branch."""

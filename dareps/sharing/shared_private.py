@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from dareps.plugin import Tune
 from dareps.schedules import Constant, Schedule
-from dareps.sharing._base import Blueprint, BranchedScheme, Term
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit, Term
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -71,6 +72,11 @@ class SharedPrivate(BranchedScheme):
         """Reconstruction and difference, where their weights are above 0."""
         weights = {"reconstruction": self.reconstruction, "difference": self.difference}
         return tuple(Term(name, weight, self.schedule) for name, weight in weights.items() if weight > 0)
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Nothing private, and no extra weights."""
+        nothing = {"private": "none", "reconstruction": 0.0, "difference": 0.0}
+        return {"hard": self.model_copy(update=nothing)}
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """The shared encoder, the private ones and the decoder."""

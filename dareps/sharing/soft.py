@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from dareps.schedules import Constant, Schedule
-from dareps.sharing._base import Blueprint, BranchedScheme, Term
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit, Term
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
@@ -69,6 +70,13 @@ class Soft(BranchedScheme):
         """The coupling, where it is a penalty."""
         weight = self.coupling
         return (Term(PENALTY, weight, self.schedule),) if isinstance(weight, float) and weight > 0 else ()
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Both ends of the coupling."""
+        return {
+            "hard": self.model_copy(update={"coupling": "inf"}),
+            "separate": self.model_copy(update={"coupling": 0.0}),
+        }
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, or a single one."""
