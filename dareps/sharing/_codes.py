@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_RESOLUTION = 1000
+_ROUNDINGS = 1000
 
 
 def centred(codes: Tensor) -> Tensor:
@@ -43,23 +43,27 @@ def _cosine(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _inverse(gram: Tensor) -> Tensor:
-    """s^2 / |X' X|_F with s = |X|_F^2: 1 / |X' X|_F for codes of norm 1, and little for those that were rounding."""
-    square, size = gram.square().sum(), gram.diagonal().sum()
-    return size.square() * (square + torch.finfo(gram.dtype).tiny).rsqrt()
+    """|X|_F^2 / |X' X|_F: 1 / |X' X|_F for codes of norm 1."""
+    return gram.diagonal().sum() * (gram.square().sum() + _smallest(gram)).rsqrt()
 
 
 def _unit(codes: Tensor, raw: Tensor, axes: int | tuple[int, int]) -> Tensor:
     """Centred codes over their norm along some axes.
 
-    What varies by less than a thousand roundings of its own size is not blown up: it stays below a norm of 1. Dividing
-    by the largest entry first keeps squares from vanishing and from overflowing.
+    What varies by less than a thousand roundings of its own size is not blown up: it stays far below a norm of 1.
+    Dividing by the largest entry first keeps squares from vanishing and from overflowing.
     """
-    tiny = torch.finfo(codes.dtype).tiny
-    largest = raw.detach().abs().amax().clamp_min(tiny)
+    largest = raw.detach().abs().amax().clamp_min(torch.finfo(codes.dtype).tiny)
     codes, raw = codes / largest, raw / largest
     square = codes.square().sum(axes, keepdim=True)
-    floor = (_RESOLUTION * torch.finfo(codes.dtype).eps) ** 2 * raw.square().sum(axes, keepdim=True) + tiny
-    return codes * (square + floor).rsqrt()
+    floor = (_ROUNDINGS * torch.finfo(codes.dtype).eps) ** 2 * raw.square().sum(axes, keepdim=True)
+    whole = square + floor + _smallest(codes)
+    return codes * (square / whole) * whole.rsqrt()
+
+
+def _smallest(values: Tensor) -> float:
+    """A number whose root has a finite slope."""
+    return float(torch.finfo(values.dtype).tiny ** 0.5)
 
 
 DIFFERENCES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
