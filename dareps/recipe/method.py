@@ -243,7 +243,7 @@ def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = la
     for path, child in module.named_modules():
         reset = getattr(child, "reset_parameters", None)
         if callable(reset):
-            torch.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
+            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
             reset()
 
 

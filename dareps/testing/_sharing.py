@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -55,7 +56,7 @@ class SharingSubject:
 
     scheme: SharingScheme
     encoder: Encoder = ENCODER
-    magnitudes: dict[str, float] = field(default_factory=dict, repr=False)
+    made: dict[tuple[object, ...], SharingModule] = field(default_factory=dict, repr=False)
 
     def blueprint(self, *, norm: bool = True) -> Blueprint:
         """Three tasks and three domains, inputs of four numbers."""
@@ -67,15 +68,22 @@ class SharingSubject:
         self, scheme: SharingScheme | None = None, *, norm: bool = True, apart: float = 0.0, seed: int = 0
     ) -> SharingModule:
         """A module in float64 with weights drawn as a method's, and each then moved by noise of size `apart`."""
-        with torch.random.fork_rng(devices=[]):
-            module = (scheme or self.scheme).build(self.blueprint(norm=norm))
-            initialise(module, seed, module.drawn_as)
-        name_places(module)
-        noise = Noise(_STILL + seed, _STILL)
-        with torch.no_grad():
-            for name, parameter in module.double().named_parameters():
-                parameter.add_(apart * noise.normal(f"laws/{name}", tuple(parameter.shape)))
-        return module
+        key = (repr(scheme or self.scheme), norm, apart, seed)
+        if key not in self.made:
+            self.made[key] = _made(scheme or self.scheme, self.blueprint(norm=norm), apart, seed)
+        return copy.deepcopy(self.made[key])
+
+
+def _made(scheme: SharingScheme, blueprint: Blueprint, apart: float, seed: int) -> SharingModule:
+    with torch.random.fork_rng(devices=[]):
+        module = scheme.build(blueprint)
+        initialise(module, seed, module.drawn_as)
+    name_places(module)
+    noise = Noise(_STILL + seed, _STILL)
+    with torch.no_grad():
+        for name, parameter in module.double().named_parameters():
+            parameter.add_(apart * noise.normal(f"laws/{name}", tuple(parameter.shape)))
+    return module
 
 
 def cases(least: int = 1) -> st.SearchStrategy[SharingCase]:
