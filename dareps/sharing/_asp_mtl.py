@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,24 +16,21 @@ from dareps.sharing._modules import Seen
 from dareps.sharing._private import SharedBesidePrivate
 from dareps.types import Representation
 
-if TYPE_CHECKING:
-    from dareps.sharing.asp_mtl import AspMtl
-
 
 class AdversarialEncoders(SharedBesidePrivate):
     """Heads read both codes; penalties keep the shared one free of what is special.
 
     Args:
-        settings: The scheme.
+        wanted: The penalties to compute, of `adversary` and `difference`.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, settings: AspMtl, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+    def __init__(self, wanted: Collection[str], blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
-        self.settings = settings
-        self.adversary = nn.Linear(self.encoder.features, len(names)) if settings.adversary > 0 else None
+        self.differs = "difference" in wanted
+        self.adversary = nn.Linear(self.encoder.features, len(names)) if "adversary" in wanted else None
 
     def joined(self, shared: Tensor, private: Tensor | None) -> Representation:
         """Shared and private codes side by side for heads."""
@@ -48,7 +44,7 @@ class AdversarialEncoders(SharedBesidePrivate):
         if self.adversary is not None:
             losses = [self._told(shared, branch) for branch, (shared, _) in codes.items()]
             found["adversary"] = total(losses) / len(losses)
-        if self.settings.difference > 0:
+        if self.differs:
             found["difference"] = total(widened(frobenius, wide(shared), private) for shared, private in codes.values())
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,34 +16,50 @@ from dareps.sharing._codes import DIFFERENCES, ERRORS
 from dareps.sharing._modules import Seen
 from dareps.sharing._private import SharedBesidePrivate
 
-if TYPE_CHECKING:
-    from dareps.sharing.shared_private import SharedPrivate
-
 _CHANNELS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """What the codes of a network are held to.
+
+    Attributes:
+        private: Whether there are private encoders.
+        wanted: The penalties to compute, of `reconstruction` and `difference`.
+        form: A key of `DIFFERENCES`.
+        error: A key of `ERRORS`.
+        hidden: Units of the decoder's hidden layer, for inputs that are no images.
+    """
+
+    private: bool
+    wanted: tuple[str, ...]
+    form: str
+    error: str
+    hidden: int
 
 
 class SeparatedEncoders(SharedBesidePrivate):
     """A domain separation network without its heads and its similarity loss.
 
     Args:
-        settings: The scheme.
+        separation: What is private, and which penalties make it so.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, settings: SharedPrivate, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
-        super().__init__(blueprint, along, names, private=settings.private == "own")
-        self.settings = settings
-        wanted = settings.reconstruction > 0
-        self.decoder = decoder(self.encoder.features, settings.hidden, blueprint.shape) if wanted else None
+    def __init__(self, separation: Separation, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+        super().__init__(blueprint, along, names, private=separation.private)
+        self.separation = separation
+        features, hidden = self.encoder.features, separation.hidden
+        self.decoder = decoder(features, hidden, blueprint.shape) if "reconstruction" in separation.wanted else None
 
     def penalties(self, seen: Seen) -> dict[str, Tensor]:
         """Reconstruction and difference, each summed over branches."""
         wanted, found = self.wanted(seen.groups), {}
-        if self.settings.reconstruction > 0:
+        if "reconstruction" in self.separation.wanted:
             found["reconstruction"] = total(self._reconstruction(seen, branch) for branch in wanted)
-        if self.settings.difference > 0:
+        if "difference" in self.separation.wanted:
             found["difference"] = total(self._difference(seen, branch) for branch in wanted)
         return found
 
@@ -53,11 +69,11 @@ class SeparatedEncoders(SharedBesidePrivate):
         own = [self.representation(seen, group, branch) for group in chosen]
         codes = [each.shared if each.private is None else each.shared + each.private for each in own]
         rows = self.flow(seen.joined, seen.groups).rows(chosen)
-        return widened(ERRORS[self.settings.error], rows, self.decoder(torch.cat(codes))).mean()
+        return widened(ERRORS[self.separation.error], rows, self.decoder(torch.cat(codes))).mean()
 
     def _difference(self, seen: Seen, branch: int) -> Tensor:
         shared, private = self.codes(seen, branch)
-        return widened(DIFFERENCES[self.settings.form], wide(shared), private)
+        return widened(DIFFERENCES[self.separation.form], wide(shared), private)
 
 
 def decoder(features: int, hidden: int, shape: tuple[int, ...]) -> nn.Module:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -16,49 +17,62 @@ from dareps.sharing._branched import total
 from dareps.sharing._encoders import SeparateEncoders, check_stages
 from dareps.sharing._modules import Seen
 
-if TYPE_CHECKING:
-    from dareps.sharing.soft import Soft
+PENALTY: Final = "coupling"
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A distance between branches.
+
+    Attributes:
+        norm: A key of `DISTANCES`; None for no penalty.
+        stages: Factors of stages; 1 for those left out.
+        mean: Whether a stage's part is divided by its number of values.
+    """
+
+    norm: str | None
+    stages: Mapping[str, float]
+    mean: bool
 
 
 class SoftSharing(SeparateEncoders):
     """Separate encoders with a penalty on their distance.
 
     Args:
-        settings: The scheme.
+        pull: The distance that is a penalty.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, settings: Soft, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+    def __init__(self, pull: Pull, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
-        self.settings = settings
+        self.pull = pull
         first = self.branches[0]
         assert isinstance(first, Staged)
-        check_stages("sharing.stages", settings.stages, first)
+        check_stages("sharing.stages", pull.stages, first)
         self.sizes = {
             stage: sum(value.numel() for value in first.chain[stage].parameters()) * len(names) for stage in first.names
         }
 
     def penalties(self, seen: Seen) -> dict[str, Tensor]:
         """The coupling, 0-d; of encoders without parameters 0."""
-        names = [term.name for term in self.settings.terms()]
-        return {name: self._coupling(seen.joined) for name in names}
+        return {} if self.pull.norm is None else {PENALTY: self._coupling(self.pull.norm, seen.joined)}
 
-    def _coupling(self, like: Tensor) -> Tensor:
-        distance = DISTANCES[self.settings.norm]
-        found = [self._factor(stage) * distance(values) for stage, values in self._stacked() if self._factor(stage)]
+    def _coupling(self, norm: str, like: Tensor) -> Tensor:
+        found = [self._factor(stage) * DISTANCES[norm](values) for stage, values in self._stacked()]
         return total(found) if found else like.new_zeros(())
 
     def _factor(self, stage: str) -> float:
-        size = self.sizes[stage] if self.settings.scale == "mean" else 1
-        return self.settings.stages.get(stage, 1.0) / size
+        return self.pull.stages.get(stage, 1.0) / (self.sizes[stage] if self.pull.mean else 1)
 
     def _stacked(self) -> Iterator[tuple[str, Tensor]]:
-        """(stage, values (*, T)) of each parameter over all branches."""
+        """(stage, values (*, T)) of each coupled parameter over all branches."""
         own = [dict(branch.named_parameters()) for branch in self.branches]
         for name in own[0]:
-            yield name.split(".")[1], torch.stack([values[name] for values in own], dim=-1)
+            stage = name.split(".")[1]
+            if self.pull.stages.get(stage) != 0:
+                yield stage, torch.stack([values[name] for values in own], dim=-1)
 
 
 def spread(values: Tensor) -> Tensor:

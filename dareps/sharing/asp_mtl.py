@@ -54,4 +54,5 @@ class AspMtl(BranchedScheme):
         """The shared encoder, the private ones and the adversary."""
         from dareps.sharing._asp_mtl import AdversarialEncoders
 
-        return AdversarialEncoders(self, blueprint, *self.branches(blueprint))
+        wanted = [term.name for term in self.terms()]
+        return AdversarialEncoders(wanted, blueprint, *self.branches(blueprint))

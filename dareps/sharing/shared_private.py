@@ -80,6 +80,8 @@ class SharedPrivate(BranchedScheme):
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """The shared encoder, the private ones and the decoder."""
-        from dareps.sharing._shared_private import SeparatedEncoders
+        from dareps.sharing._shared_private import SeparatedEncoders, Separation
 
-        return SeparatedEncoders(self, blueprint, *self.branches(blueprint))
+        wanted = tuple(term.name for term in self.terms())
+        separation = Separation(self.private == "own", wanted, self.form, self.error, self.hidden)
+        return SeparatedEncoders(separation, blueprint, *self.branches(blueprint))

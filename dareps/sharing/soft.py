@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
 
 Norm = Literal["l2", "laf", "tucker", "tt"]
-PENALTY = "coupling"
 
 
 def _infinity_in_words(value: Any) -> Any:
@@ -69,7 +68,7 @@ class Soft(BranchedScheme):
     def terms(self) -> tuple[Term, ...]:
         """The coupling, where it is a penalty."""
         weight = self.coupling
-        return (Term(PENALTY, weight, self.schedule),) if isinstance(weight, float) and weight > 0 else ()
+        return (Term("coupling", weight, self.schedule),) if isinstance(weight, float) and weight > 0 else ()
 
     def limits(self) -> Mapping[Limit, Self]:
         """Both ends of the coupling."""
@@ -81,9 +80,10 @@ class Soft(BranchedScheme):
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, or a single one."""
         from dareps.sharing._modules import HardSharing
-        from dareps.sharing._soft import SoftSharing
+        from dareps.sharing._soft import Pull, SoftSharing
 
         along, names = self.branches(blueprint)
         if self.coupling == "inf":
             return HardSharing(blueprint.make_encoder())
-        return SoftSharing(self, blueprint, along, names)
+        pull = Pull(self.norm if self.terms() else None, self.stages, self.scale == "mean")
+        return SoftSharing(pull, blueprint, along, names)
