@@ -6,26 +6,24 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ConfigError
 from dareps.maths.domains import group_scope
 from dareps.maths.noise import Dropout
+from dareps.maths.staged import Staged
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
-class Stages(nn.Module):
-    """A chain of named stages.
+class Stages(Staged):
+    """A chain of named stages whose output shapes are measured.
 
     Args:
         where: Who is building, for errors.
         shape: Shape of one input.
         stages: Stage name -> module, in order.
-
-    Attributes:
-        shapes: Output shape of one row after each stage.
     """
 
     def __init__(self, where: str, shape: Shape, stages: Mapping[str, nn.Module]) -> None:
@@ -33,24 +31,6 @@ class Stages(nn.Module):
         self.names = tuple(stages)
         self.chain = nn.ModuleDict(dict(stages))
         self.shapes = self._measure(where, shape)
-
-    @property
-    def features(self) -> int:
-        """Width d of the last stage's output."""
-        return self.shapes[self.names[-1]][0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Features (n, d) of x (n, *shape)."""
-        for stage in self.chain.values():
-            x = stage(x)
-        return x
-
-    def taps(self, x: Tensor) -> dict[str, Tensor]:
-        """Every stage's output by name; the last one is the features."""
-        outputs = {}
-        for name, stage in self.chain.items():
-            x = outputs[name] = stage(x)
-        return outputs
 
     def _measure(self, where: str, shape: Shape) -> dict[str, Shape]:
         training = self.training

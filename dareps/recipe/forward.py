@@ -16,7 +16,7 @@ from dareps.errors import ContractError
 from dareps.maths.domains import group_scope
 from dareps.maths.noise import Noise, noise_scope
 from dareps.maths.precision import wide
-from dareps.sharing._modules import Group
+from dareps.sharing._modules import Found, Group
 from dareps.types import Augment, NoiseSource, Representation, View
 
 
@@ -77,10 +77,10 @@ class Forward:
         return replace(view, shared=wide(own.shared), logits=wide(head(own.task)))
 
 
-def _represent(encoder: nn.Module, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
+def _represent(encoder: nn.Module, joined: Tensor, groups: Sequence[Group]) -> Found:
     # Clones are made here and not once a step: a gradient taken inside the step may not write to tensors from outside.
     clones = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-    found: list[dict[str, Representation]] = functional_call(encoder, clones, (joined, groups))
+    found: Found = functional_call(encoder, clones, (joined, groups))
     return found
 
 

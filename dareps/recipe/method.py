@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
@@ -18,8 +19,9 @@ from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
 from dareps.recipe.settings import Recipe
-from dareps.sharing._modules import Group
-from dareps.types import ORDINARY, Batch, Labelled, Losses, Representation, Shapes, Step, SubStep, Task, View
+from dareps.sharing._base import Blueprint, Term
+from dareps.sharing._modules import Found, Group, Seen, SharingModule
+from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View
 
 
 class Method(nn.Module):
@@ -48,7 +50,7 @@ class Method(nn.Module):
         self.domains = sources + targets
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
-            initialise(self, seed)
+            initialise(self, seed, self._drawn_as)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
@@ -71,17 +73,23 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        self.encoder = self.recipe.sharing.build(lambda: settings.build(shape, norm), self.branches)
-        self.features = _width(self.encoder, shape, self.branches, self.domains[0])
-        self.heads = nn.ModuleDict({task.name: nn.Linear(self.features, task.size) for task in self.tasks})
+        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
+        self.encoder = self.recipe.sharing.build(blueprint)
+        self.widths, self.features = _widths(self.encoder, blueprint)
+        self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.tasks[0].size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
 
-    def represent(self, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
-        """Representations per group and branch; `joined` (n, *shape) holds the groups' rows in order."""
+    def _drawn_as(self, path: str) -> str:
+        """The path under which the weights at `path` are drawn."""
+        head, _, rest = path.partition(".")
+        return f"encoder.{self.encoder.drawn_as(rest)}" if head == "encoder" and rest else path
+
+    def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+        """Representations per group and task; `joined` (n, *shape) holds the groups' rows in order."""
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            result: list[dict[str, Representation]] = self.encoder(joined, groups)
+            result: Found = self.encoder(joined, groups)
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -97,7 +105,11 @@ class Method(nn.Module):
             groups = [Group(len(rows.x), rows.domain, self.branches) for rows in batch.streams]
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
-            terms, values = self._alignments(batch, representations, logits, step)
+            strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
+            terms, values = self._alignments(batch, representations, logits, step, strengths)
+            if step.sub.owner is None:
+                added = self._penalties(Seen(batch.joined, groups, representations), strengths)
+                terms, values = {**terms, **added[0]}, {**values, **added[1]}
         tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
         return Losses(tasks=tasks, terms=terms, values=values)
 
@@ -142,7 +154,7 @@ class Method(nn.Module):
         assert isinstance(module, AlignmentModule)
         return module
 
-    def _logits(self, batch: Batch, representations: list[dict[str, Representation]]) -> list[dict[str, Tensor]]:
+    def _logits(self, batch: Batch, representations: Found) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
         return [
             {name: wide(self.heads[name](reps[name].task)) for name in self.branches}
@@ -168,9 +180,10 @@ class Method(nn.Module):
     def _alignments(
         self,
         batch: Batch,
-        representations: list[dict[str, Representation]],
+        representations: Found,
         logits: list[dict[str, Tensor]],
         step: Step,
+        strengths: Tensor,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         terms: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
@@ -181,7 +194,6 @@ class Method(nn.Module):
             views = _with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.tasks[0].name, step.noise, batch.augment)
             step = replace(step, model=model)
-        strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
             module = self._module(index)
             name = f"align.{index}.{type(module.settings).name}"
@@ -189,15 +201,22 @@ class Method(nn.Module):
             terms[name] = value if module.settings.reverses else strengths[index] * value
         return terms, values
 
-    def strengths(self, progress: Tensor) -> Tensor:
-        """Weight times schedule of every alignment at `progress` (*t,): (*t, k)."""
-        if not self.recipe.align:
-            return progress.new_zeros(*progress.shape, 0)
-        return torch.stack([part.weight * part.schedule(progress) for part in self.recipe.align], dim=-1)
+    def _penalties(self, seen: Seen, strengths: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The sharing scheme's penalties as they enter the total, and unweighted with its telemetry for the log."""
+        found = self.encoder.penalties(seen)
+        numbers = {term.name: number for number, term in enumerate(self.recipe.sharing.terms(), len(self.align))}
+        terms = {f"sharing.{name}": strengths[numbers[name]] * value for name, value in found.items()}
+        values = {**found, **self.encoder.telemetry(seen)}
+        return terms, {f"sharing.{name}": value for name, value in values.items()}
 
-    def _views(
-        self, batch: Batch, representations: list[dict[str, Representation]], logits: list[dict[str, Tensor]]
-    ) -> list[View]:
+    def strengths(self, progress: Tensor) -> Tensor:
+        """Weight times schedule of every alignment, then of every sharing term, at `progress` (*t,): (*t, k)."""
+        weighted: list[Alignment | Term] = [*self.recipe.align, *self.recipe.sharing.terms()]
+        if not weighted:
+            return progress.new_zeros(*progress.shape, 0)
+        return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
+
+    def _views(self, batch: Batch, representations: Found, logits: list[dict[str, Tensor]]) -> list[View]:
         """Every stream as alignments see it: features, and outputs and labels of the first task."""
         task = self.tasks[0].name
         views = []
@@ -221,23 +240,24 @@ def _owned(sub: SubStep, index: int) -> SubStep:
     return replace(sub, owner=index, trains=trains)
 
 
-def initialise(module: nn.Module, seed: int) -> None:
+def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = lambda path: path) -> None:
     """Draw every submodule's weights by PyTorch's own rule under a generator keyed by (seed, path of the module).
 
-    So modules of the same path and shape start equal in every recipe, and adding one changes no other.
+    So modules of the same path and shape start equal in every recipe, and adding one changes no other. `drawn_as` gives
+    the path to use in place of a module's own: branches of a sharing scheme start as copies of one draw.
     """
     for path, child in module.named_modules():
         reset = getattr(child, "reset_parameters", None)
         if callable(reset):
-            torch.manual_seed(key_of("initialise", seed, path) % 2**63)
+            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
             reset()
 
 
-def _width(encoder: nn.Module, shape: tuple[int, ...], branches: tuple[str, ...], domain: str) -> int:
-    """Width of the representation that heads read, by a pass of two rows of zeros."""
+def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], int]:
+    """Width of what each task's head reads, and of what alignments see, by a pass of two rows of zeros."""
     training = encoder.training
     encoder.eval()
     with torch.no_grad(), group_scope([(0, 2)]):
-        found = encoder(torch.zeros(2, *shape), [Group(2, domain, branches)])
+        (found,) = encoder(torch.zeros(2, *blueprint.shape), [Group(2, blueprint.domains[0], blueprint.tasks)])
     encoder.train(training)
-    return int(found[0][branches[0]].task.shape[-1])
+    return {task: own.task.shape[-1] for task, own in found.items()}, found[blueprint.tasks[0]].shared.shape[-1]

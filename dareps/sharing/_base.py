@@ -2,26 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
 
-from dareps.errors import ContractError
+from dareps.errors import ConfigError, ContractError
 from dareps.plugin import Plugin
+from dareps.schedules import Schedule
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from dareps.maths.staged import Staged
     from dareps.sharing._modules import SharingModule
 
-    MakeEncoder = Callable[[], nn.Module]
+    MakeEncoder = Callable[[], Staged]
+
+Along = Literal["tasks", "domains"]
+Limit = Literal["hard", "separate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a scheme is built from.
+
+    Attributes:
+        make_encoder: Gives a fresh encoder each call.
+        shape: Shape of one input.
+        tasks: What is predicted, by name.
+        domains: All domains, sources first, in the order in which normalisation layers count them.
+    """
+
+    make_encoder: MakeEncoder
+    shape: tuple[int, ...]
+    tasks: tuple[str, ...]
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A penalty of a scheme that joins the objective as `sharing.NAME`: its weight and schedule."""
+
+    name: str
+    weight: float
+    schedule: Schedule
 
 
 class SharingScheme(Plugin, family="sharing"):
-    """Maps groups of rows and the branches wanted from them to one representation per (group, branch)."""
+    """Maps groups of rows and the tasks wanted from them to one representation per (group, task).
 
-    isolated: ClassVar[bool] = False
-    """True when a branch's private parameters cannot move in a step in which the branch is absent."""
+    Heads belong to tasks. What may be private are branches: an encoder, or a part of one, per task or per domain.
+    """
 
-    def build(self, make_encoder: MakeEncoder, branches: tuple[str, ...]) -> SharingModule:
-        """The module that holds the encoders; `make_encoder` gives a fresh one each call."""
-        raise ContractError(f"sharing {type(self).name}", "it has no build()", fix="Define build(make_encoder, ...).")
+    @property
+    def isolated(self) -> bool:
+        """True when a branch's private parameters cannot move in a step in which the branch is absent."""
+        return False
+
+    def terms(self) -> tuple[Term, ...]:
+        """The penalties that the built module returns, those of weight 0 left out."""
+        return ()
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Settings at which the scheme is exactly `hard` sharing, or gives every branch a `separate` encoder."""
+        return {}
+
+    def build(self, blueprint: Blueprint) -> SharingModule:
+        """The module that holds the encoders."""
+        raise ContractError(f"sharing {type(self).name}", "it has no build()", fix="Define build(blueprint).")
+
+
+class BranchedScheme(SharingScheme, abstract=True):
+    """A scheme that keeps something private for each of several branches."""
+
+    along: Along | None = None
+    """What branches are: `tasks` or `domains`; open means tasks where there are several, else domains."""
+
+    def branches(self, blueprint: Blueprint) -> tuple[Along, tuple[str, ...]]:
+        """What branches are, and their names.
+
+        Raises:
+            ConfigError: There is one branch only.
+        """
+        along = self.along or ("tasks" if len(blueprint.tasks) > 1 else "domains")
+        names = blueprint.tasks if along == "tasks" else blueprint.domains
+        if len(names) < 2:
+            other = "domains" if along == "tasks" else "tasks"
+            fix = f"Set sharing.along={other}, or use sharing: hard."
+            raise ConfigError(f"sharing {type(self).name}", f"there is one branch only along {along}", names, fix)
+        return along, names

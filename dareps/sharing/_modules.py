@@ -12,23 +12,58 @@ from dareps.types import Representation
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Consecutive rows of one domain, and the branches that want a representation of them."""
+    """Consecutive rows of one domain, and the tasks that want a representation of them."""
 
     rows: int
     domain: str
-    branches: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+Found = list[dict[str, Representation]]
+"""Per group, a representation for each task it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What penalties are computed from: a step's rows (n, *shape), their groups, and what the scheme made of them."""
+
+    joined: Tensor
+    groups: Sequence[Group]
+    found: Found
 
 
 class SharingModule(nn.Module):
-    """A built sharing scheme."""
+    """A built sharing scheme.
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
-        """Per group, a representation for each branch it wants; `joined` holds the groups' rows in order."""
+    It keeps no tensor of a step on itself: alignments copy it in the middle of one.
+    """
+
+    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+        """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
         raise NotImplementedError
 
-    def penalty(self) -> Tensor | None:
-        """What the scheme adds to the objective, 0-d, or None."""
-        return None
+    def penalties(self, seen: Seen) -> dict[str, Tensor]:
+        """Unweighted 0-d values, one for each of the scheme's `terms()`."""
+        return {}
+
+    def telemetry(self, seen: Seen) -> dict[str, Tensor]:
+        """Further 0-d values for the log alone."""
+        return {}
+
+    def own(self, branch: str) -> tuple[nn.Module, ...]:
+        """The modules that belong to one branch alone."""
+        return ()
+
+    def drawn_as(self, path: str) -> str:
+        """The path below this module under which the weights at `path` are drawn.
+
+        Weights are drawn by path. Branches that stand for the same thing start as copies of one draw, that of hard
+        sharing's encoder: so a scheme that shares everything, or nothing, starts where hard sharing or single runs do,
+        the limits between schemes are exact, and a table compares sharing and not luck. Modules with parts of their own
+        to play (experts, private beside shared) are drawn by their own paths, since equal copies would stay equal.
+        """
+        head, _, rest = path.partition(".")
+        return f"encoder.{rest.partition('.')[2]}" if head == "branches" else path
 
 
 class HardSharing(SharingModule):
@@ -42,12 +77,12 @@ class HardSharing(SharingModule):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
-        """One pass over all rows; every branch of a group gets the same representation."""
+    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+        """One pass over all rows; every task of a group gets the same representation."""
         features = self.encoder(joined)
         if len(groups) == 1:
             blocks: Sequence[Tensor] = (features,)
         else:
             blocks = features.split([group.rows for group in groups])
         pairs = zip(groups, blocks, strict=True)
-        return [dict.fromkeys(group.branches, Representation(task=x, shared=x)) for group, x in pairs]
+        return [dict.fromkeys(group.tasks, Representation(task=x, shared=x)) for group, x in pairs]

@@ -142,8 +142,13 @@ def _try(law: Law, subject: Subject, max_examples: int) -> None:
 
 
 def _on_draws(trial: Callable[[Case], None], law: Law, space: Space, max_examples: int) -> Callable[[], None]:
-    choices = trials(
-        max_examples=min(max_examples, law.most),
+    return trial_settings(min(max_examples, law.most))(given(law.draws(space))(trial))
+
+
+def trial_settings(max_examples: int) -> trials:
+    """How Hypothesis tries a law: the same draws everywhere, shrunk, whatever time they take."""
+    return trials(
+        max_examples=max_examples,
         phases=PHASES,
         derandomize=True,
         database=None,
@@ -151,4 +156,3 @@ def _on_draws(trial: Callable[[Case], None], law: Law, space: Space, max_example
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
-    return choices(given(law.draws(space))(trial))

@@ -1,0 +1,89 @@
+"""Soft parameter sharing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from dareps.schedules import Constant, Schedule
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit, Term
+
+if TYPE_CHECKING:
+    from dareps.sharing._modules import SharingModule
+
+Norm = Literal["l2", "laf", "tucker", "tt"]
+
+
+def _infinity_in_words(value: Any) -> Any:
+    """YAML's `.inf` is as good as the word; settings hold no infinite numbers."""
+    return "inf" if isinstance(value, float) and math.isinf(value) and value > 0 else value
+
+
+Coupling = Annotated[Annotated[float, Field(ge=0)] | Literal["inf"], BeforeValidator(_infinity_in_words)]
+
+
+class Soft(BranchedScheme):
+    """Separate encoders, one per branch, pulled towards each other by a penalty on their weights.
+
+    With the encoders' parameters theta_t of stage l over branches t = 1..T and their mean m^l:
+
+    - `l2`: sum over l of a_l sum over t of |theta_t^l - m^l|^2 (Duong et al., ACL 2015, section 3, for T tasks; it is
+      1 / (2 T) of the sum over all ordered pairs of |theta_t^l - theta_u^l|^2, at the cost of T);
+    - `laf`, `tucker`, `tt`: each weight tensor of the branches stacked along a last axis, W (D_1, ..., D_{N-1}, T), is
+      given the trace norm |.|_* of its last-axis flattening (T, D_1 ... D_{N-1}), of all N mode flattenings, or of all
+      N - 1 tensor-train flattenings (D_1 ... D_i, D_{i+1} ... T), summed (Yang & Hospedales, ICLR 2017 workshop,
+      table 1). Biases stay free; directions of singular value 0 get no gradient.
+
+    a_l is the stage's own factor, 1 unless `stages` says otherwise. Heads belong to tasks and are never coupled, nor
+    are the running statistics of normalisation layers. Branches start as copies, so `l2` starts at 0.
+
+    `coupling: 0` is separate encoders and no penalty at all; `coupling: inf` is one encoder and equals hard sharing
+    under every optimizer.
+
+    rows (n, *shape) -> features (n, d) of the branch's encoder, for heads and alignments alike.
+
+    Raises:
+        ConfigError: There is one branch only, or `stages` names a stage that the encoder lacks.
+    """
+
+    coupling: Coupling = 0.01
+    """Weight of the penalty; `inf` for one encoder. Papers give no default: 0.001 to 0.1 is the usual range."""
+    norm: Norm = "l2"
+    """Squared distance to the mean, or a trace norm of the stacked weights."""
+    stages: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Factors of single stages on the penalty, as in {conv1: 0.1}; 1 for those left out."""
+    scale: Literal["sum", "mean"] = "sum"
+    """`mean` divides a stage's penalty by its number of values, so that width and depth leave the weight's meaning."""
+    schedule: Schedule = Constant()
+    """Factor on the coupling as a function of progress."""
+
+    @property
+    def isolated(self) -> bool:
+        """Only without a coupling: a penalty moves absent branches, too."""
+        return self.coupling in (0, "inf")
+
+    def terms(self) -> tuple[Term, ...]:
+        """The coupling, where it is a penalty."""
+        weight = self.coupling
+        return (Term("coupling", weight, self.schedule),) if isinstance(weight, float) and weight > 0 else ()
+
+    def limits(self) -> Mapping[Limit, Self]:
+        """Both ends of the coupling."""
+        return {
+            "hard": self.model_copy(update={"coupling": "inf"}),
+            "separate": self.model_copy(update={"coupling": 0.0}),
+        }
+
+    def build(self, blueprint: Blueprint) -> SharingModule:
+        """One encoder per branch, or a single one."""
+        from dareps.sharing._modules import HardSharing
+        from dareps.sharing._soft import Pull, SoftSharing
+
+        along, names = self.branches(blueprint)
+        if self.coupling == "inf":
+            return HardSharing(blueprint.make_encoder())
+        pull = Pull(self.norm if self.terms() else None, self.stages, self.scale == "mean")
+        return SoftSharing(pull, blueprint, along, names)
