@@ -27,6 +27,11 @@ class Task:
     classes: tuple[str, ...] = ()
 
 
+def lead_task(tasks: Sequence[Task]) -> Task:
+    """The task whose outputs alignments and selection rules read as classes: the first of that kind, else the first."""
+    return next((task for task in tasks if task.kind == "classification"), tasks[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
     """Rows of one domain whose labels the step cannot see: `x` is (n, *shape)."""
@@ -38,12 +43,19 @@ class Unlabelled:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Rows of one domain with labels: `x` is (n, *shape), `y[task]` is (n,) or (n, size)."""
+    """Rows of one domain with labels: `x` is (n, *shape), `y[task]` is (n,) or (n, size).
+
+    Attributes:
+        y: Labels by task, only of tasks that some row of the stream has one of. Missing ones are -1 for classes and NaN
+            for numbers; regression targets are standardised.
+        complete: Tasks of which no row lacks a label, so that nobody has to look for missing ones.
+    """
 
     domain: str
     role: Role
     x: Tensor
     y: Mapping[str, Tensor]
+    complete: frozenset[str] = frozenset()
 
 
 Rows = Labelled | Unlabelled
@@ -148,7 +160,8 @@ class View:
 
     Attributes:
         shared: Features (n, d).
-        logits: Outputs of the first task (n, c); None unless an alignment reads them or the stream has labels.
+        logits: Outputs of the first task of classes (n, c); None unless an alignment reads them or the stream is
+            labelled.
         labels: (n,) for labelled source streams, else None.
         x: The inputs (n, *shape) behind the features; None unless an alignment declares `forwards`.
         plain: The same before augmentation, likewise.
@@ -193,11 +206,13 @@ class Losses:
         tasks: Mean loss per task; what a balancer sees.
         terms: Alignments and penalties as they enter the total.
         values: The same terms unweighted, for the log.
+        gram: Inner products (k, k) of the tasks' gradients by shared features, where the balancer reads them.
     """
 
     tasks: Mapping[str, Tensor]
     terms: Mapping[str, Tensor]
     values: Mapping[str, Tensor]
+    gram: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class Consistent(AlignmentModule):
 
     def _learnt(self, view: View) -> Tensor:
         labels = present(type(self.settings).name, "labels", view.labels)
-        return functional.cross_entropy(self._logits(view), labels)
+        there = (labels >= 0).any()  # Of no label at all the mean would be 0 / 0.
+        return functional.cross_entropy(self._logits(view), labels.where(there, 0), ignore_index=-1) * there
 
     def _probabilities(self, view: View) -> Tensor:
         return self._logits(view).detach().softmax(1)

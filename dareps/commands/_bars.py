@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dareps.suite.bench import Notice
 
 SHOWN_LOSSES = 4
-_NOT_LOSSES = ("score.", "features.", "target.", "source_accuracy")
+_NOT_LOSSES = ("score.", "features.", "target.", "source.", "source_accuracy")
 
 
 def losses_text(values: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from dareps.tasks import Scale
     from dareps.types import NoiseSource
 
-Protocol = Literal["inductive", "paper", "transductive"]
+Protocol = Literal["inductive", "paper", "transductive", "supervised"]
 
 
 class Augmentation(Plugin, family="augmentation"):
@@ -66,7 +67,11 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class DomainRows:
-    """Raw rows of one domain as arrays: `x` (n, *shape), `y[task]` (n,); `test` is None without official test rows."""
+    """Raw rows of one domain as arrays: `x` (n, *shape), `y[task]`; `test` is None without official test rows.
+
+    Labels are (n,) classes from 0, negative where one is missing; (n, size) or, for one output, (n,) numbers, NaN where
+    one is missing; or (n, size) zeros and ones, NaN where one is missing.
+    """
 
     x: np.ndarray
     y: Mapping[str, np.ndarray]
@@ -136,7 +141,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPart:
-    """Transformed rows of one domain with labels: `x` (n, *shape), `y[task]` (n,)."""
+    """Transformed rows of one domain with labels: `x` (n, *shape), `y[task]` (n,) or (n, size)."""
 
     domain: str
     role: Role
@@ -171,13 +176,14 @@ class SplitData:
         source_validation: Labelled source rows for selection.
         target_train: Unlabelled target rows to train on.
         target_validation: Unlabelled target rows for validators.
-        target_test: Unlabelled target rows whose predictions are scored.
-        sealed: Labels of the target parts.
+        target_test: Unlabelled rows whose predictions are scored: the target's, or the source domains' own without one.
+        sealed: Labels of the target parts; without a target, of the source domains' own test rows.
         fitted: The input transform.
         checksum: Digest of the raw data.
         unlearned: Validation rows by domain as they were before a representation was learned; empty without one.
         fixed_test: Whether the target test rows are the same for every seed.
         labelled_rows: How many target train rows per domain a labelled stream may read: the first ones; None means all.
+        scales: Units of regression tasks, from source train labels alone.
     """
 
     tasks: tuple[Task, ...]
@@ -192,6 +198,15 @@ class SplitData:
     unlearned: Mapping[str, np.ndarray] = field(default_factory=dict)
     fixed_test: bool = False
     labelled_rows: tuple[int, ...] | None = None
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def in_units(self, task: str, outputs: np.ndarray) -> np.ndarray:
+        """A head's outputs (n, size) in the units of the task's labels."""
+        return self.scales[task].restore(outputs) if task in self.scales else outputs
+
+    def restricted(self, tasks: tuple[Task, ...]) -> SplitData:
+        """The same rows for some of the tasks."""
+        return replace(self, tasks=tasks)
 
     def labelled_target(self) -> tuple[LabelledPart, ...]:
         """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""

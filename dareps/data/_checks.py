@@ -1,4 +1,4 @@
-"""Raw rows are checked once, where they enter: shapes, finite features, labels inside the classes."""
+"""Raw rows are checked once, where they enter: shapes, finite features, labels of each task's kind."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from dareps.data._base import Dataset, DomainRows
 from dareps.errors import DataError
+from dareps.tasks import kind_of
 from dareps.types import Task
 
 
 def checked_rows(dataset: Dataset, domain: str) -> DomainRows:
-    """A domain's rows with integer class labels, after all checks.
+    """A domain's rows with labels as their tasks' kinds have them, after all checks.
 
     Raises:
         DataError: Rows are missing, not finite, or do not match their labels.
@@ -31,7 +32,7 @@ def checked_rows(dataset: Dataset, domain: str) -> DomainRows:
 def check_labelled(
     where: str, tasks: tuple[Task, ...], x: np.ndarray, y: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Check features (n, *shape) against labels of every task; returns the labels, classes as int64."""
+    """Check features (n, *shape) against labels of every task; returns the labels as kinds have them."""
     if x.ndim < 2 or len(x) == 0:
         raise DataError(where, "expected rows of features (n, ...)", x.shape, "Give at least one row.")
     check_finite(where, x)
@@ -62,13 +63,4 @@ def _labels(where: str, task: Task, y: Mapping[str, np.ndarray], n: int) -> np.n
     labels = np.asarray(y[task.name])
     if labels.ndim == 0 or len(labels) != n:
         raise DataError(where, f"expected {n} labels of task {task.name}", labels.shape, "Give one label per row.")
-    if task.kind != "classification":
-        check_finite(f"{where} labels", labels)
-        return labels
-    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
-        raise DataError(where, "class labels must be a list of numbers", labels.shape, "Number classes from 0.")
-    bad = ~((labels >= 0) & (labels < task.size) & (labels % 1 == 0))
-    if bad.any():
-        fix = f"Labels of task {task.name} are whole numbers from 0 to {task.size - 1}."
-        raise DataError(where, "a label lies outside the classes", labels[bad][0].item(), fix)
-    return labels.astype(np.int64)
+    return kind_of(task).check(where, task, labels)

@@ -39,13 +39,27 @@ class FeatureSet(Dataset, abstract=True):
         from dareps.data._represented import fit_represented
         from dareps.data._transforms import fit_features
 
-        labels = {domain: rows.y[self.tasks[0].name] for domain, rows in source.items()}
         source_x = {domain: rows.x for domain, rows in source.items()}
-        transform, row_norm = choose(self.transform, self.row_norm, source_x, labels)
+        transform, row_norm = choose(self.transform, self.row_norm, *self._classified(source))
         x = {**source_x, **target_x}
         by_domain = self.standardise == "domain"
         fitted = fit_features(f"data {self.name}", transform, row_norm, x, by_domain=by_domain)
         return fitted if self.representation is None else fit_represented(self.representation, fitted, x)
+
+    def _classified(self, source: Mapping[str, DomainRows]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Rows that have a class, and their classes, by domain; without a task of classes every row is its own."""
+        import numpy as np
+
+        from dareps.tasks import kind_of
+        from dareps.types import lead_task
+
+        lead = lead_task(self.tasks)
+        if lead.kind != "classification":
+            every = {domain: rows.x for domain, rows in source.items()}
+            return every, {domain: np.arange(len(x)) for domain, x in every.items()}
+        known = {domain: kind_of(lead).known(rows.y[lead.name]) for domain, rows in source.items()}
+        classes = {domain: rows.y[lead.name][known[domain]] for domain, rows in source.items()}
+        return {domain: rows.x[known[domain]] for domain, rows in source.items()}, classes
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
         """The transform that `fit` returned, from its saved state."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -20,6 +20,8 @@ from dareps.data._base import (
 from dareps.data._checks import check_input, checked_rows
 from dareps.errors import DataError
 from dareps.maths.keys import key_of
+from dareps.tasks import Scale
+from dareps.types import Task
 
 VALIDATION = 0.2
 TEST = 0.4
@@ -30,7 +32,7 @@ Either = TypeVar("Either", Part, LabelledPart)
 
 
 class Cut(NamedTuple):
-    """The parts of a target domain.
+    """The parts of a domain.
 
     Attributes:
         labelled: How many train rows a labelled stream may read; they come first.
@@ -46,7 +48,9 @@ def build_split(
     dataset: Dataset, sources: tuple[str, ...], targets: tuple[str, ...], seed: int, protocol: Protocol
 ) -> SplitData:
     """Read, cut and transform the rows of a split; see `dareps.data.split.make_split`."""
-    source = {domain: _source_pieces(dataset, domain, seed) for domain in sources}
+    held = protocol == "supervised"
+    own = {domain: _source_cut(dataset, domain, seed, held) for domain in sources}
+    source = {domain: cut.pieces for domain, cut in own.items()}
     cuts = {domain: _target_cut(dataset, domain, seed, protocol) for domain in targets}
     target = {domain: cut.pieces for domain, cut in cuts.items()}
     fitted = dataset.fit(
@@ -55,6 +59,7 @@ def build_split(
     )
     known = {domain: _transform(fitted, domain, pieces) for domain, pieces in {**source, **target}.items()}
     _check_shapes(dataset, known)
+    tested = {**source} if held else target
     return SplitData(
         tasks=dataset.tasks,
         source_train=tuple(LabelledPart(d, "source", known[d]["train"], source[d]["train"][1]) for d in sources),
@@ -63,16 +68,30 @@ def build_split(
         ),
         target_train=tuple(Part(d, "target", known[d]["train"]) for d in targets),
         target_validation=tuple(Part(d, "target", known[d]["validation"]) for d in targets),
-        target_test=tuple(Part(d, "target", known[d]["test"]) for d in targets),
+        target_test=tuple(Part(d, "source" if held else "target", known[d]["test"]) for d in tested),
         sealed=Sealed(
-            {part: {d: target[d][part][1] for d in targets} for part in ("train", "validation", "test")},
+            {
+                "train": {d: target[d]["train"][1] for d in targets},
+                "validation": {d: target[d]["validation"][1] for d in targets},
+                "test": {d: pieces["test"][1] for d, pieces in tested.items()},
+            }
         ),
         fitted=fitted,
         checksum=dataset.checksum((*sources, *targets)),
         unlearned=_unlearned(fitted, {**source, **target}),
-        fixed_test=all(cut.fixed_test for cut in cuts.values()),
+        fixed_test=all(cut.fixed_test for cut in (own if held else cuts).values()),
         labelled_rows=tuple(cut.labelled for cut in cuts.values()),
+        scales=_scales(dataset.tasks, [pieces["train"][1] for pieces in source.values()]),
     )
+
+
+def _scales(tasks: Sequence[Task], source: Sequence[Labels]) -> dict[str, Scale]:
+    """The units of regression tasks, from source train labels."""
+    return {
+        task.name: Scale.fit([labels[task.name] for labels in source], task.size)
+        for task in tasks
+        if task.kind == "regression"
+    }
 
 
 def _unlearned(fitted: Fitted, pieces: Mapping[str, Pieces]) -> dict[str, np.ndarray]:
@@ -105,18 +124,25 @@ def stratified(order: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.n
     return np.setdiff1d(order, validation), np.sort(validation)
 
 
-def _source_pieces(dataset: Dataset, domain: str, seed: int) -> Pieces:
+def _source_cut(dataset: Dataset, domain: str, seed: int, held: bool) -> Cut:
+    """Labelled train and validation rows of a domain; where test rows are `held` out, those too."""
     rows = checked_rows(dataset, domain)
     order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    tested: Pieces = {}
+    if held:
+        count = round(TEST * len(order)) if rows.test_x is None else 0
+        tested, order = {"test": _official_test(rows) or _take(rows, np.sort(order[:count]))}, order[count:]
     classes = _classes(dataset, rows)
     train, validation = stratified(order, classes)
-    if len(validation) == 0:
+    if len(validation) == 0 or (held and len(tested["test"][0]) == 0):
         what = "no row is left for source validation, since no class has two rows"
+        what = what if len(validation) == 0 else "there are too few rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows.")
     if dataset.limit is not None and dataset.limit < len(train):
         ranked = order[np.isin(order, train)]
         train = np.sort(spread(ranked[np.argsort(classes[ranked], kind="stable")], dataset.limit))
-    return {"train": _take(rows, train), "validation": _take(rows, validation)}
+    pieces = {"train": _take(rows, train), "validation": _take(rows, validation), **tested}
+    return Cut(pieces, len(train), rows.test_x is not None)
 
 
 def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:

@@ -12,31 +12,34 @@ from dareps.plugin import plugins, suggestion
 if TYPE_CHECKING:
     from dareps.data._base import SplitData
 
-FORM = "Write DATA/SOURCE:TARGET, for instance digits8/fonts:scans; several domains are joined by '+'."
+FORM = (
+    "Write DATA/SOURCE:TARGET, for instance digits8/fonts:scans, or DATA/DOMAIN to learn without a target; "
+    "several domains are joined by '+'."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Source and target domains of one dataset, as named in `digits8/fonts:scans`."""
+    """Source and target domains of one dataset, as named in `digits8/fonts:scans`; `digits8/scans` has no target."""
 
     dataset_name: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.dataset_name}/{'+'.join(self.sources)}:{'+'.join(self.targets)}"
+        return f"{self.dataset_name}/{':'.join('+'.join(side) for side in (self.sources, self.targets) if side)}"
 
 
 def parse_split(text: str) -> Split:
-    """Read `DATA/SOURCE:TARGET`, where several domains are joined by `+`.
+    """Read `DATA/SOURCE:TARGET` or `DATA/DOMAIN`, where several domains are joined by `+`.
 
     Raises:
         ConfigError: The text is malformed, a name is unknown, or a domain is named twice.
     """
     dataset_name, slash, domains = text.strip().partition("/")
     source, colon, target = domains.partition(":")
-    split = Split(dataset_name, tuple(source.split("+")), tuple(target.split("+")))
-    if not (slash and colon) or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
+    split = Split(dataset_name, tuple(source.split("+")), tuple(target.split("+")) if colon else ())
+    if not slash or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
         raise ConfigError("split", "not a split", text, FORM)
     known = plugins(Dataset)
     if dataset_name not in known:
@@ -46,10 +49,10 @@ def parse_split(text: str) -> Split:
 
 
 def check_domains(dataset: Dataset | type[Dataset], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
-    """Raise `ConfigError` unless all domains exist and none is named twice or on both sides."""
+    """Raise `ConfigError` unless all domains exist and none is named twice or on both sides; no target is one."""
     where = f"split {Split(dataset.name, sources, targets)}"
-    if not (sources and targets):
-        raise ConfigError(where, "a split needs a source and a target", fix=FORM)
+    if not sources:
+        raise ConfigError(where, "a split needs a source", fix=FORM)
     for domain in (*sources, *targets):
         if domain not in dataset.domains:
             raise ConfigError(where, "no domain has this name", domain, suggestion(domain, dataset.domains))
@@ -71,19 +74,25 @@ def make_split(
     `paper` trains and validates on all target train rows and tests on the official test rows, or on all target rows
     where a domain has none. `transductive` trains and validates without labels on all target rows, the test rows of
     `paper` among them; labelled target streams still read official train rows alone where there are test rows.
+    `supervised` has no target: it tests on the domains' own official test rows, or on the keyed 40 % that `inductive`
+    would test on, and cuts the rest 80/20 into train and validation, by class.
 
     Args:
         dataset: The dataset with its settings.
         sources: Names of the source domains.
-        targets: Names of the target domains.
+        targets: Names of the target domains; none for `supervised`.
         seed: The run's seed.
-        protocol: `inductive`, `paper` or `transductive`.
+        protocol: `inductive`, `paper`, `transductive` or `supervised`.
 
     Raises:
-        ConfigError: A domain is unknown or named twice.
+        ConfigError: A domain is unknown or named twice, or the protocol wants a target that is not there.
         DataError: Files are missing, or rows or labels are not usable.
     """
     from dareps.data._split import build_split
 
     check_domains(dataset, sources, targets)
+    if (protocol == "supervised") == bool(targets):
+        where = f"split {Split(dataset.name, sources, targets)}"
+        what = "the protocol supervised has no target" if targets else f"the protocol {protocol} needs a target"
+        raise ConfigError(where, what, "+".join(targets), FORM)
     return build_split(dataset, sources, targets, seed, protocol)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from dareps.maths.domains import DomainNorm
 from dareps.recipe.method import Method
 from dareps.selection._base import Outputs, ValidationView
 from dareps.sharing._modules import Group
+from dareps.tasks import Scores, kind_of
+from dareps.types import Representation, Task, lead_task
 
 CHUNK = 1024
 """Rows per forward pass."""
@@ -25,13 +27,11 @@ CALIBRATION = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """Figures of predictions against labels."""
+class Found:
+    """What a checkpoint says of some rows about one task: its figures, and the head's outputs (n, size) as they are."""
 
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    confusion: list[list[int]]
+    scores: Scores
+    outputs: np.ndarray
 
 
 class Evaluator:
@@ -46,32 +46,52 @@ class Evaluator:
 
     def __init__(self, data: SplitData, device: torch.device, dtype: torch.dtype, rows: int) -> None:
         self.data, self.device, self.dtype = data, device, dtype
-        self.task, self.rows = data.tasks[0].name, rows
+        self.lead, self.rows = lead_task(data.tasks), rows
         self.train = [_thinned(part, SEEN // len(data.source_train)) for part in data.source_train]
         self.source = [_thinned(part, rows) for part in data.source_validation]
         self.target = [Part(own.domain, own.role, own.x[spaced(len(own.x), rows)]) for own in data.target_validation]
-        self.source_labels = np.concatenate([part.y[self.task] for part in self.source])
+        self.labels = {task.name: np.concatenate([part.y[task.name] for part in self.source]) for task in data.tasks}
+        known = kind_of(self.lead).known(self.labels[self.lead.name])
+        self.labelled = known.reshape(len(known), -1).any(axis=1)
+        self.source_labels = self.labels[self.lead.name][self.labelled]
         self._backward: np.ndarray | None = None
 
-    def view(self, method: Method, step: int) -> ValidationView:
-        """What label-free validators see of the method at a step."""
-        with _evaluating(method):
-            return ValidationView(
-                step=step,
-                source_train=self.outputs(method, self.train),
-                source=self.outputs(method, self.source),
-                source_labels=self.source_labels,
-                target=self.outputs(method, self.target),
-                backward=self.backward(),
-            )
+    @property
+    def plain(self) -> bool:
+        """Whether there is one task and it has classes, so that its accuracy says all."""
+        return len(self.data.tasks) == 1 and self.lead.kind == "classification"
 
-    def backward(self) -> np.ndarray:
+    @property
+    def drawn(self) -> bool:
+        """Whether features are drawn by class and domain, which takes classes and a target."""
+        return self.lead.kind == "classification" and bool(self.target)
+
+    def view(self, method: Method, step: int) -> ValidationView:
+        """What label-free validators see of the method at a step: the lead task's outputs, and each task's figure."""
+        lead = self.lead.name
+        with _evaluating(method):
+            train, source, target = (self.outputs(method, parts) for parts in (self.train, self.source, self.target))
+        figures = {} if self.plain else self._figures(self.labels, source)
+        seen = Outputs(source[lead].features[self.labelled], source[lead].logits[self.labelled])
+        back = self.backward()
+        return ValidationView(step, train[lead], seen, self.source_labels, target[lead], None, back, figures)
+
+    def opened(self, method: Method, view: ValidationView) -> ValidationView:
+        """The same with target labels and figures, for validators that declare themselves oracles."""
+        if self.plain:
+            return replace(view, target_labels=self.oracle_labels())
+        with _evaluating(method):
+            found = self.outputs(method, self.target)
+        labels = {task.name: self.oracle_labels(task.name) for task in self.data.tasks}
+        return replace(view, target_labels=labels[self.lead.name], target_scores=self._figures(labels, found))
+
+    def backward(self) -> np.ndarray | None:
         """The map from values at target to fitted values at source validation rows; found once, inputs do not move."""
-        if self._backward is None:
+        if self._backward is None and self.target:
             source, target = (
                 self._plain(parts) for parts in (self.data.source_validation, self.data.target_validation)
             )
-            self._backward = ridge_map(source, target)
+            self._backward = ridge_map(source[self.labelled], target)
         return self._backward
 
     def _plain(self, parts: Sequence[Part | LabelledPart]) -> np.ndarray:
@@ -80,35 +100,53 @@ class Evaluator:
         rows = np.concatenate([own[spaced(len(own), self.rows)] for own in found])
         return rows.reshape(len(rows), -1).astype(np.float32)
 
-    def oracle_labels(self) -> np.ndarray:
-        """Target validation labels, for validators that declare themselves oracles."""
-        parts = [self._sealed("validation", [own]) for own in self.data.target_validation]
+    def _figures(self, labels: Mapping[str, np.ndarray], found: Mapping[str, Outputs]) -> dict[str, float]:
+        """Each task's main metric."""
+        return {
+            task.name: self._scores(task, labels[task.name], found[task.name].logits).primary
+            for task in self.data.tasks
+        }
+
+    def _scores(self, task: Task, labels: np.ndarray, outputs: np.ndarray) -> Scores:
+        return kind_of(task).scores(labels, self.data.in_units(task.name, outputs))
+
+    def oracle_labels(self, task: str | None = None) -> np.ndarray:
+        """Target validation labels of a task, the lead one by default, for oracles alone."""
+        parts = [self._sealed("validation", [own], task) for own in self.data.target_validation]
         return np.concatenate([labels[spaced(len(labels), self.rows)] for labels in parts])
 
-    def score(self, method: Method) -> tuple[Metrics, np.ndarray]:
-        """Metrics on the sealed target test rows, and the logits there (n, c)."""
+    def score(self, method: Method) -> dict[str, Found]:
+        """Each task's figures on the sealed test rows, and the outputs there."""
         with _evaluating(method):
-            logits = self.outputs(method, self.data.target_test).logits
-        return metrics_of(self.test_labels(), logits.argmax(axis=1), self.data.tasks[0].size), logits
+            found = self.outputs(method, self.data.target_test)
+        return {
+            task.name: Found(self._scores(task, self.test_labels(task.name), own), own)
+            for task in self.data.tasks
+            for own in [found[task.name].logits]
+        }
 
-    def test_labels(self) -> np.ndarray:
-        """Labels of the sealed target test rows (n,), for metrics alone."""
-        return self._sealed("test", self.data.target_test)
+    def test_labels(self, task: str | None = None) -> np.ndarray:
+        """Labels of the sealed test rows of a task, the lead one by default, for metrics alone."""
+        return self._sealed("test", self.data.target_test, task)
 
-    def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> Outputs:
-        """Features and logits of rows, in order, as float64 arrays."""
-        features, logits = [], []
+    def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> dict[str, Outputs]:
+        """Features and outputs of rows by task, in order, as float64 arrays."""
+        found: dict[str, tuple[list[Tensor], list[Tensor]]] = {task.name: ([], []) for task in self.data.tasks}
         for part in parts:
             for start in range(0, len(part.x), CHUNK):
-                shared, head = self._forward(method, part, start)
-                features.append(shared)
-                logits.append(head)
-        return Outputs(_array(features), _array(logits))
+                for name, (shared, head) in self._forward(method, part, start).items():
+                    found[name][0].append(shared)
+                    found[name][1].append(head)
+        sizes = {task.name: task.size for task in self.data.tasks}
+        return {
+            name: Outputs(_array(shared, method.features), _array(heads, sizes[name]))
+            for name, (shared, heads) in found.items()
+        }
 
     def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
         with _evaluating(method):
-            found = self.outputs(method, self.data.target_train)
+            found = self.outputs(method, self.data.target_train)[self.lead.name]
         features, logits = (
             torch.from_numpy(values).to(self.device, self.dtype) for values in (found.features, found.logits)
         )
@@ -131,37 +169,23 @@ class Evaluator:
                     layer.calibrating, layer.momentum = False, 0.1
 
     @torch.no_grad()
-    def _forward(self, method: Method, part: Part | LabelledPart, start: int) -> tuple[Tensor, Tensor]:
-        shared, task = self._represent(method, part.domain, part.x[start : start + CHUNK])
-        return shared, method.heads[self.task](task)
+    def _forward(self, method: Method, part: Part | LabelledPart, start: int) -> dict[str, tuple[Tensor, Tensor]]:
+        found = self._represent(method, part.domain, part.x[start : start + CHUNK])
+        return {name: (own.shared, method.heads[name](own.task)) for name, own in found.items()}
 
-    def _represent(self, method: Method, domain: str, x: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _represent(self, method: Method, domain: str, x: np.ndarray) -> dict[str, Representation]:
         rows = network_input(x, self.device, self.dtype)
-        representation = method.represent(rows, [Group(len(rows), domain, (self.task,))])[0][self.task]
-        return representation.shared, representation.task
+        return method.represent(rows, [Group(len(rows), domain, method.branches)])[0]
 
-    def _sealed(self, part: str, rows: Sequence[Part]) -> np.ndarray:
-        opened = [self.data.sealed.open_for_scorer(part, own.domain)[self.task] for own in rows]
-        return np.concatenate(opened)
+    def _sealed(self, part: str, rows: Sequence[Part], task: str | None) -> np.ndarray:
+        name = self.lead.name if task is None else task
+        return np.concatenate([self.data.sealed.open_for_scorer(part, own.domain)[name] for own in rows])
 
 
 def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Rows as the network reads them: floating, images from 0 to 1."""
     rows = torch.from_numpy(np.ascontiguousarray(x)).to(device)
     return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
-
-
-def metrics_of(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Metrics:
-    """Accuracy, balanced accuracy and macro-F1 over the classes that occur, and the confusion matrix."""
-    from sklearn.metrics import confusion_matrix
-
-    counts = confusion_matrix(labels, predicted, labels=range(classes)).astype(np.float64)
-    hits, true, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    occurs = true > 0
-    recall = hits[occurs] / true[occurs]
-    f1 = 2 * hits[occurs] / (true + claimed)[occurs]
-    confusion = [[int(count) for count in row] for row in counts]
-    return Metrics(float(hits.sum() / true.sum()), float(recall.mean()), float(f1.mean()), confusion)
 
 
 def scatter(view: ValidationView, labels: np.ndarray, rows: int = 300) -> dict[str, object]:
@@ -224,5 +248,5 @@ def _thinned(part: LabelledPart, rows: int) -> LabelledPart:
     return LabelledPart(part.domain, part.role, part.x[kept], {task: y[kept] for task, y in part.y.items()})
 
 
-def _array(blocks: list[Tensor]) -> np.ndarray:
-    return torch.cat(blocks).double().cpu().numpy()
+def _array(blocks: list[Tensor], width: int) -> np.ndarray:
+    return torch.cat(blocks).double().cpu().numpy() if blocks else np.empty((0, width))

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -62,7 +63,8 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
     identities = [identity_of(run, run_key(run, "unread")) for run in runs]
     clock = time.monotonic()
     try:
-        data = [make_split(run.data, run.source, run.target, run.seed, run.protocol) for run in runs]
+        splits = [make_split(run.data, run.source, run.target, run.seed, run.protocol) for run in runs]
+        data = [own.restricted(run.tasks) for run, own in zip(runs, splits, strict=True)]
         identities = [identity_of(run, run_key(run, own.checksum)) for run, own in zip(runs, data, strict=True)]
         if runs[0].method.shallow:
             return [_shallow(*triple, surroundings) for triple in zip(runs, data, identities, strict=True)]
@@ -114,7 +116,7 @@ def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surrounding
     evaluator = Evaluator(data, surroundings.device, DTYPES[run.engine.precision], run.engine.validation_rows)
     view = evaluator.view(method, 0)
     weights = {name: value.detach().clone() for name, value in method.state_dict().items()}
-    ledger.judge(view, run.engine.selection, evaluator.oracle_labels, lambda: weights)
+    ledger.judge(view, run.engine.selection, partial(evaluator.opened, method), lambda: weights)
     surroundings.report(Report(0, 0, {run.seed: ledger.at(0)}))
     return _scored(Finished(run, data, own, ledger, method, time.monotonic() - clock), surroundings)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from dareps.engine.outcome import Identity
 from dareps.recipe.bind import dump_run
 from dareps.recipe.settings import Run
+from dareps.types import lead_task
 
 
 def identity_of(run: Run, key: str) -> Identity:
     """What makes the run the run it is."""
-    tasks = type(run.data).tasks
     return Identity(
         key=key,
         recipe=run.recipe,
         dataset=type(run.data).name,
         source="+".join(run.source),
         target="+".join(run.target),
-        task=tasks[0].name if tasks else "",
+        task=lead_task(run.tasks).name if run.tasks else "",
         protocol=run.protocol,
         seed=run.seed,
         config=dump_run(run),

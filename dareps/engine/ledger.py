@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,12 +58,18 @@ class Ledger:
         self,
         view: ValidationView,
         rules: tuple[Validator, ...],
-        oracle_labels: Callable[[], np.ndarray],
+        opened: Callable[[ValidationView], ValidationView],
         weights: Callable[[], Weights],
     ) -> None:
-        """Let every rule score a checkpoint, and keep the weights if one prefers it; ties go to the later step."""
-        opened = replace(view, target_labels=oracle_labels())
-        scores = {type(rule).name: rule(opened if rule.oracle else view) for rule in rules}
+        """Let every rule score a checkpoint, and keep the weights if one prefers it; ties go to the later step.
+
+        Args:
+            view: What label-free rules see.
+            rules: The rules.
+            opened: Gives the view of oracles.
+            weights: Gives the checkpoint's weights.
+        """
+        scores = {type(rule).name: rule(opened(view) if rule.oracle else view) for rule in rules}
         self.log(view.step, {f"score.{name}": score for name, score in scores.items()})
         self.log(view.step, _diagnostics(view))
         winners = [name for name, score in scores.items() if self._wins(name, score)]
@@ -94,7 +100,7 @@ class Ledger:
 
     def look_before(self, evaluator: Evaluator, method: Method) -> None:
         """Keep the scatter of the features before training."""
-        self.before = scatter(evaluator.view(method, 0), evaluator.source_labels)
+        self.before = scatter(evaluator.view(method, 0), evaluator.source_labels) if evaluator.drawn else None
 
     def warnings(self, classes: int, reads_source: bool) -> tuple[str, ...]:
         """Signs of collapse at the end of training, a sentence each.
@@ -127,17 +133,23 @@ def _lost(source: list[float], classes: int) -> str:
 
 
 def _diagnostics(view: ValidationView) -> dict[str, float]:
-    """Source accuracy, and how much room the features and predictions still take."""
-    predicted = view.source.logits.argmax(axis=1)
-    counts = np.bincount(view.target.logits.argmax(axis=1), minlength=view.target.logits.shape[1])
-    features = view.target.features
+    """Source figures by task, and how much room the features and predictions still take."""
+    figures = {f"source.{task}": score for task, score in view.source_scores.items()}
+    if view.source_labels.ndim == 1:  # The lead task has classes.
+        figures |= _class_figures(view)
+    features = view.target.features if len(view.target.features) else view.source.features
     spread, rank = _spread(features)
-    return {
-        "source_accuracy": float((predicted == view.source_labels).mean()),
-        "target.largest_class": float(counts.max() / counts.sum()),
-        "features.spread": spread,
-        "features.rank": rank,
-    }
+    return {**figures, "features.spread": spread, "features.rank": rank}
+
+
+def _class_figures(view: ValidationView) -> dict[str, float]:
+    """Source accuracy, and the share of the target rows that the largest class is given."""
+    predicted = view.source.logits.argmax(axis=1)
+    figures = {"source_accuracy": float((predicted == view.source_labels).mean())}
+    if not len(view.target.logits):
+        return figures
+    counts = np.bincount(view.target.logits.argmax(axis=1), minlength=view.target.logits.shape[1])
+    return {**figures, "target.largest_class": float(counts.max() / counts.sum())}
 
 
 def _spread(features: np.ndarray) -> tuple[float, float]:

@@ -12,15 +12,16 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dareps.data._base import LabelledPart, Part
 from dareps.engine.rows import Pool, labels_of
+from dareps.types import Task
 
 
 class _HostRows(Dataset[tuple[Tensor, dict[str, Tensor]]]):
     """Rows of several arrays (memory-mapped ones too) under consecutive numbers, fetched a batch at a time."""
 
-    def __init__(self, parts: Sequence[Part | LabelledPart]) -> None:
+    def __init__(self, parts: Sequence[Part | LabelledPart], tasks: Sequence[Task]) -> None:
         self.arrays = [part.x for part in parts]
         self.starts = np.cumsum([0, *(len(array) for array in self.arrays)])
-        self.labels = labels_of(parts)
+        self.labels = labels_of(parts, tasks)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -53,7 +54,7 @@ class LoaderPool(Pool):
 
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
         """Keep the arrays where they are."""
-        self.rows, self.order = _HostRows(parts), _Order()
+        self.rows, self.order = _HostRows(parts, self.tasks), _Order()
 
     def start(self, workers: int) -> None:
         """Start the loader with that many processes."""
@@ -74,11 +75,14 @@ class LoaderPool(Pool):
         return numbers
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Inputs (*lead, n, *shape) and labels (*lead, n) of the next step, copied to the device."""
+        """Inputs (*lead, n, *shape) and labels (*lead, n) or (*lead, n, size) of the next step, on the device."""
         x, y = next(self.batches)
         x = x.to(self.device, non_blocking=True)
         x = self.as_input(x.to(self.dtype) if x.is_floating_point() else x, index)
-        return x, {task: labels.to(self.device, non_blocking=True).view(index.shape) for task, labels in y.items()}
+        return x, {
+            task: self.as_labels(labels.to(self.device, non_blocking=True)).view(*index.shape, *labels.shape[1:])
+            for task, labels in y.items()
+        }
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from dareps.engine.capture import Inputs, maybe_capture
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
-from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained
+from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained, unlabelled_tasks
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
@@ -97,7 +98,10 @@ class Trainer:
         )
         self.evaluators = [Evaluator(own, device, self.dtype, self.engine.validation_rows) for own in data]
         self.ledgers = [Ledger() for _ in runs]
+        self.tasks = self.population.method.tasks
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
+        for task, domains in unlabelled_tasks([plan.phase for plan in self.plans], data[0], self.tasks).items():
+            warnings.warn(f"tasks.{task}: no labels in {', '.join(domains)}, which do not train it.", stacklevel=2)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             self._trained(plan)
         self.total = sum(plan.steps for plan in self.plans)
@@ -154,7 +158,8 @@ class Trainer:
         parts = [stream_parts(plan.phase, own) for own in self.data]
         seeds = [run.seed for run in self.runs]
         kind = LoaderPool if self.engine.rows == "loader" else Pool
-        pool = kind(seeds, parts, plan.phase.batch, plan.number, self.device, self.dtype, self.run.data.augment)
+        where = (self.device, self.dtype)
+        pool = kind(seeds, parts, plan.phase.batch, plan.number, *where, self.run.data.augment, self.tasks)
         if isinstance(pool, LoaderPool):
             pool.start(self.engine.loaders)
         return pool
@@ -249,7 +254,7 @@ class Trainer:
             evaluator.calibrate(method, unread)
             self.population.put_back(copy, method)
             view = evaluator.view(method, step)
-            ledger.judge(view, self.engine.selection, evaluator.oracle_labels, partial(snapshot, method))
+            ledger.judge(view, self.engine.selection, partial(evaluator.opened, method), partial(snapshot, method))
 
     def _trained(self, plan: Plan) -> list[nn.Parameter]:
         return trained(self.population, plan.phase.trains, f"phases.{plan.number}.trains")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Status = Literal["ok", "failed"]
@@ -16,10 +17,10 @@ class Selected:
         selection: Name of the rule.
         step: The chosen checkpoint's step, counted over all phases.
         score: The rule's score there.
-        source_metric: Accuracy on source validation rows.
-        target_metric: Accuracy on target test rows.
-        metrics: Further figures, always `balanced_accuracy` and `macro_f1` (target test).
-        confusion: Target test counts, row = true class, column = predicted class.
+        source_metric: The task's main metric on source validation rows: accuracy, R^2 or mean average precision.
+        target_metric: The same on target test rows.
+        metrics: Further figures on target test rows, for classes `balanced_accuracy` and `macro_f1`.
+        confusion: Target test counts, row = true class, column = predicted class; empty without classes.
     """
 
     selection: str
@@ -39,6 +40,7 @@ class Identity:
         key: Digest of the bound configuration, the data and the plug-ins' versions.
         recipe: The recipe's name in tables.
         source: Source domains joined by `+`; `target` likewise.
+        task: The first task of classes, else the first.
         config: The bound configuration, ready for YAML.
     """
 
@@ -62,7 +64,8 @@ class Outcome:
         seconds: Wall time of training and evaluation.
         error: For a failed run: what broke, where and at which step.
         warnings: Collapse and the like, a sentence each.
-        selected: One entry per selection rule; empty when the run failed.
+        selected: One entry per selection rule, for the identity's task; empty when the run failed.
+        others: The same for every further task: the same checkpoints, other figures.
         curves: name -> [(step, value), ...] for losses by part, validator scores and metrics.
         scatter: 2-d features of target test and source validation rows, before and after training, for the report:
             {"before": {"x": (n, 2), "domain": [...], "label": [...]}, "after": ...}; None when not asked for.
@@ -79,3 +82,18 @@ class Outcome:
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     scatter: dict[str, Any] | None = None
     folder: str = ""
+    others: dict[str, tuple[Selected, ...]] = field(default_factory=dict)
+
+
+def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """One outcome per run and task, each with that task's name and figures; those of one task are as they are."""
+    return [
+        outcome if task == outcome.identity.task else _of_task(outcome, task)
+        for outcome in outcomes
+        for task in (outcome.identity.task, *outcome.others)
+    ]
+
+
+def _of_task(outcome: Outcome, task: str) -> Outcome:
+    identity = replace(outcome.identity, task=task)
+    return replace(outcome, identity=identity, selected=outcome.others[task], others={}, scatter=None)

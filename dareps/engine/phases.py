@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.population import Population
 from dareps.errors import ConfigError
 from dareps.plugin import suggestion
+from dareps.tasks import Scale, kind_of
 from dareps.transfer import Train
+from dareps.types import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,36 @@ def plans(phases: Sequence[Train]) -> list[Plan]:
 
 
 def stream_parts(phase: Train, data: SplitData) -> list[Part | LabelledPart]:
-    """The rows that a phase reads, one entry per stream; labels only where it declares them."""
+    """The rows that a phase reads, one entry per stream; labels only where it declares them, numbers standardised."""
     parts: list[Part | LabelledPart] = []
     if phase.streams.source is not None:
         parts += data.source_train if phase.streams.source == "labelled" else _bare(data.source_train)
     if phase.streams.target is not None:
         parts += data.labelled_target() if phase.streams.target == "labelled" else data.target_train
-    return parts
+    return [_standardised(part, data.scales) if isinstance(part, LabelledPart) else part for part in parts]
+
+
+def _standardised(part: LabelledPart, scales: Mapping[str, Scale]) -> LabelledPart:
+    labels = {task: scales[task].standardise(y) if task in scales else y for task, y in part.y.items()}
+    return replace(part, y=labels)
+
+
+def unlabelled_tasks(phases: Sequence[Train], data: SplitData, tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """Task -> domains of labelled streams that have no label of it; a task of which all have one is left out.
+
+    Raises:
+        ConfigError: No labelled stream of any phase has a label of some task.
+    """
+    parts = [part for phase in phases for part in stream_parts(phase, data) if isinstance(part, LabelledPart)]
+    lacking = {}
+    for task in tasks if parts else ():
+        without = [part.domain for part in parts if not kind_of(task).known(part.y[task.name]).any()]
+        if len(without) == len(parts):
+            fix = "Label a stream that has the task, or leave the task out with `tasks: [...]`."
+            raise ConfigError(f"tasks.{task.name}", "no stream of training has a label of this task", fix=fix)
+        if without:
+            lacking[task.name] = list(dict.fromkeys(without))
+    return lacking
 
 
 def _bare(parts: Sequence[LabelledPart]) -> list[Part]:

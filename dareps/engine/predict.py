@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dareps.data._base import Fitted, SplitData
 from dareps.engine import checkpoint
@@ -23,18 +24,35 @@ from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump
 from dareps.sharing._modules import Group
+from dareps.tasks import Scale, kind_of
 from dareps.types import Task
 
 MODEL = "model.safetensors"
 
 
-def save_model(out: Path, run: Run, identity: Identity, data: SplitData, method: Method, predicted: np.ndarray) -> str:
-    """Write a run's model, configuration and test predictions; returns the folder relative to `out`."""
+def save_model(
+    out: Path, run: Run, identity: Identity, data: SplitData, method: Method, outputs: Mapping[str, np.ndarray]
+) -> str:
+    """Write a run's model, configuration and test predictions; returns the folder relative to `out`.
+
+    Args:
+        out: Output folder.
+        run: The run.
+        identity: Who it is.
+        data: Its split.
+        method: The trained method.
+        outputs: Task -> the head's outputs (n, size) on the test rows.
+    """
     name = f"{run.recipe}-{'+'.join(run.source)}-{'+'.join(run.target)}-seed{run.seed}-{identity.key[:8]}"
     folder = out / "models" / name
     tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
     tensors |= {f"input/{key}": torch.from_numpy(np.asarray(value)) for key, value in data.fitted.state.items()}
-    tensors["predicted"] = torch.from_numpy(predicted.astype(np.int64))
+    for name, scale in data.scales.items():
+        tensors |= {f"scale/{name}/mean": torch.from_numpy(scale.mean)}
+        tensors |= {f"scale/{name}/spread": torch.from_numpy(scale.spread)}
+    for task in data.tasks:
+        found = kind_of(task).predicted(data.in_units(task.name, outputs[task.name]))
+        tensors["predicted" if task == method.lead else f"predicted/{task.name}"] = torch.from_numpy(found)
     record = {
         "run": dump_run(run),
         "key": identity.key,
@@ -47,7 +65,9 @@ def save_model(out: Path, run: Run, identity: Identity, data: SplitData, method:
 
 
 class Model:
-    """A trained run: give it raw rows of the target domain, get classes.
+    """A trained run: give it raw rows of the target domain, get classes, numbers or label sets.
+
+    Of several tasks, the first one of classes is meant unless a task is named.
 
     Args:
         method: The trained method, in evaluation mode.
@@ -55,31 +75,70 @@ class Model:
         domain: The domain whose statistics and transform apply.
         shape: Shape of one network input.
         name: What to call it.
+        scales: Units of regression tasks.
     """
 
-    def __init__(self, method: Method, fitted: Fitted, domain: str, shape: tuple[int, ...], name: str) -> None:
+    def __init__(
+        self,
+        method: Method,
+        fitted: Fitted,
+        domain: str,
+        shape: tuple[int, ...],
+        name: str,
+        scales: Mapping[str, Scale] | None = None,
+    ) -> None:
         self.method, self.fitted, self.domain = method.eval(), fitted, domain
-        self.shape, self.name = shape, name
-        self.task: Task = method.tasks[0]
+        self.shape, self.name, self.scales = shape, name, dict(scales or {})
+        self.task: Task = method.lead
         self.device = next(method.parameters()).device
 
     def __repr__(self) -> str:
-        return f"Model({self.name}, rows of {self.domain}, {self.task.size} classes)"
+        outputs = "classes" if self.task.kind == "classification" else f"outputs of {self.task.kind}"
+        others = "".join(f", {task.name}" for task in self.method.tasks if task != self.task)
+        return f"Model({self.name}, rows of {self.domain}, {self.task.size} {outputs}{others})"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the columns of `predict_proba`."""
         return self.task.classes or tuple(str(number) for number in range(self.task.size))
 
-    @torch.no_grad()
-    def predict_proba(self, x: Any) -> np.ndarray:
-        """Class probabilities (n, c) of raw rows x (n, *shape) as the dataset gives them.
+    def predict_proba(self, x: Any, task: str | None = None) -> np.ndarray:
+        """Probabilities (n, c) of classes or of labels, of raw rows x (n, *shape) as the dataset gives them.
 
         Rows of another shape that hold as many values, flattened images for instance, are unfolded first.
 
         Raises:
             DataError: The rows have another shape than the training data, or are not finite.
+            ConfigError: There is no such task, or it is one of numbers.
         """
+        own = self._named(task)
+        if own.kind == "regression":
+            raise ConfigError("predict_proba", "numbers have no probabilities", own.name, "Use predict(x, task).")
+        outputs = torch.from_numpy(self._outputs(x, own))
+        return np.asarray((outputs.softmax(dim=1) if own.kind == "classification" else outputs.sigmoid()).numpy())
+
+    def predict(self, x: Any, task: str | None = None) -> np.ndarray:
+        """Predictions of raw rows x (n, *shape), as `predict_proba` takes them.
+
+        Class numbers (n,), positions in `classes`; numbers (n, size) in the units of the training labels; or zeros and
+        ones (n, size).
+        """
+        own = self._named(task)
+        if own.kind == "classification":
+            return np.asarray(self.predict_proba(x, own.name).argmax(axis=1))
+        outputs = self._outputs(x, own)
+        scale = self.scales.get(own.name)
+        return kind_of(own).predicted(outputs if scale is None else scale.restore(outputs))
+
+    def _named(self, task: str | None) -> Task:
+        tasks = {own.name: own for own in self.method.tasks}
+        if task is not None and task not in tasks:
+            raise ConfigError("task", "the model knows no task of this name", task, suggestion(task, tasks))
+        return self.task if task is None else tasks[task]
+
+    @torch.no_grad()
+    def _outputs(self, x: Any, task: Task) -> np.ndarray:
+        """Outputs (n, size) of a head, float64."""
         rows = np.asarray(x)
         if rows.ndim < 2 or len(rows) == 0:
             raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
@@ -88,7 +147,7 @@ class Model:
         first: DataError | None = None
         for reading in self._readings(rows):
             try:
-                return self._probabilities(reading)
+                return self._of(reading, task)
             except DataError as error:
                 first = first or error
         assert first is not None
@@ -101,25 +160,21 @@ class Model:
             if rows.shape[1:] != known and math.prod(known) == math.prod(rows.shape[1:]):
                 yield rows.reshape(len(rows), *known)
 
-    def _probabilities(self, rows: np.ndarray) -> np.ndarray:
+    def _of(self, rows: np.ndarray, task: Task) -> np.ndarray:
         try:
             inputs = self.fitted.apply(rows, self.domain)
-            logits = [self._logits(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)]
+            outputs = [self._head(inputs[start : start + CHUNK], task.name) for start in range(0, len(inputs), CHUNK)]
         except (RuntimeError, ValueError, IndexError) as error:
             what = f"the rows do not fit the model ({str(error).splitlines()[0]})"
             raise DataError("predict", what, rows.shape, "Give rows as the dataset has them.") from None
-        return np.asarray(torch.cat(logits).double().softmax(dim=1).cpu().numpy())
+        return np.asarray(torch.cat(outputs).double().cpu().numpy())
 
-    def predict(self, x: Any) -> np.ndarray:
-        """Predicted class numbers (n,), positions in `classes`, of raw rows x (n, *shape)."""
-        return np.asarray(self.predict_proba(x).argmax(axis=1))
-
-    def _logits(self, x: np.ndarray) -> torch.Tensor:
+    def _head(self, x: np.ndarray, name: str) -> torch.Tensor:
         dtype = next(self.method.parameters()).dtype
         rows = network_input(x, self.device, dtype)
-        groups = [Group(len(rows), self.domain, (self.task.name,))]
-        task = self.method.represent(rows, groups)[0][self.task.name].task
-        result: torch.Tensor = self.method.heads[self.task.name](task)
+        groups = [Group(len(rows), self.domain, (name,))]
+        task = self.method.represent(rows, groups)[0][name].task
+        result: torch.Tensor = self.method.heads[name](task)
         return result
 
 
@@ -151,7 +206,15 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     method.to(dtype=next(iter(state.values())).dtype).load_state_dict(state)
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
-    return Model(method.to(device_of(device)), fitted, domain or bound.target[0], tuple(record["shape"]), name)
+    home = domain or (bound.target or bound.source)[0]
+    return Model(method.to(device_of(device)), fitted, home, tuple(record["shape"]), name, _scales(tensors))
+
+
+def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:
+    """Units of regression tasks, as saved."""
+    saved = checkpoint.below(tensors, "scale")
+    names = {name.rpartition("/")[0] for name in saved}
+    return {name: Scale(saved[f"{name}/mean"].numpy(), saved[f"{name}/spread"].numpy()) for name in names}
 
 
 def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:

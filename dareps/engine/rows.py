@@ -11,18 +11,23 @@ from torch import Tensor
 
 from dareps.data._base import Augmentation, LabelledPart, Part
 from dareps.maths.keys import key_of
-from dareps.types import Batch, Labelled, NoiseSource, Role, Rows, Unlabelled
-
-_UNLABELLED = -1
+from dareps.tasks import kind_of
+from dareps.types import Batch, Labelled, NoiseSource, Role, Rows, Task, Unlabelled
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One stream's place in a step's rows: positions `start` to `stop`."""
+    """One stream's place in a step's rows: positions `start` to `stop`.
+
+    Attributes:
+        tasks: Tasks that some row of the stream has a label of; None for an unlabelled stream.
+        complete: Tasks that every row has a label of.
+    """
 
     domain: str
     role: Role
-    labelled: bool
+    tasks: tuple[str, ...] | None
+    complete: frozenset[str]
     start: int
     stop: int
 
@@ -71,6 +76,7 @@ class Pool:
         device: Where the rows live.
         dtype: Floating type that batches have.
         augment: Random changes of the rows, in order.
+        tasks: What is predicted; labels of other tasks are left behind.
     """
 
     host: str = ""
@@ -84,11 +90,12 @@ class Pool:
         device: torch.device,
         dtype: torch.dtype,
         augment: Sequence[Augmentation] = (),
+        tasks: Sequence[Task] = (),
     ) -> None:
-        self.dtype, self.device, self.augment = dtype, device, tuple(augment)
+        self.dtype, self.device, self.augment, self.tasks = dtype, device, tuple(augment), tuple(tasks)
         self.slots = tuple(
-            Slot(part.domain, part.role, isinstance(part, LabelledPart), number * batch, (number + 1) * batch)
-            for number, part in enumerate(parts[0])
+            Slot(stream[0].domain, stream[0].role, *self._labels_in(stream), number * batch, (number + 1) * batch)
+            for number, stream in enumerate(zip(*parts, strict=True))
         )
         flat = [part for own in parts for part in own]
         offsets = iter(np.cumsum([0, *(len(part.x) for part in flat)]))
@@ -103,7 +110,21 @@ class Pool:
         self.x = torch.from_numpy(np.concatenate([part.x for part in parts])).to(self.device)
         if self.x.is_floating_point():
             self.x = self.x.to(self.dtype)
-        self.y = {task: torch.from_numpy(labels).to(self.device) for task, labels in labels_of(parts).items()}
+        found = labels_of(parts, self.tasks).items()
+        self.y = {task: self.as_labels(torch.from_numpy(labels)).to(self.device) for task, labels in found}
+
+    def as_labels(self, labels: Tensor) -> Tensor:
+        """Labels as losses read them: numbers in the batches' floating type, classes as they are."""
+        return labels.to(self.dtype) if labels.is_floating_point() else labels
+
+    def _labels_in(self, stream: Sequence[Part | LabelledPart]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+        """Which tasks a stream has labels of, in the rows of any seed, and of which in all rows of all seeds."""
+        labelled = [part for part in stream if isinstance(part, LabelledPart)]
+        if not labelled:
+            return None, frozenset()
+        known = {task.name: [kind_of(task).known(part.y[task.name]) for part in labelled] for task in self.tasks}
+        some = tuple(name for name, found in known.items() if any(own.any() for own in found))
+        return some, frozenset(name for name, found in known.items() if all(own.all() for own in found))
 
     def block(self, start: int, count: int) -> Tensor:
         """Row numbers (count, S, n) of steps `start` to `start + count`, on the device."""
@@ -113,10 +134,10 @@ class Pool:
         return torch.from_numpy(np.stack(per_seed, axis=1)).to(self.device)
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Inputs (*lead, n, *shape) and labels (*lead, n) of row numbers (*lead, n)."""
+        """Inputs (*lead, n, *shape) and labels (*lead, n) or (*lead, n, size) of row numbers (*lead, n)."""
         flat = index.flatten()
         x = self.as_input(self.x.index_select(0, flat), index)
-        return x, {task: y.index_select(0, flat).view_as(index) for task, y in self.y.items()}
+        return x, {task: y.index_select(0, flat).view(*index.shape, *y.shape[1:]) for task, y in self.y.items()}
 
     def as_input(self, x: Tensor, index: Tensor) -> Tensor:
         """Gathered rows as the network reads them: floating, images from 0 to 1, with the leading shape of `index`."""
@@ -154,23 +175,22 @@ class Pool:
     @staticmethod
     def _rows(slot: Slot, x: Tensor, y: Mapping[str, Tensor]) -> Rows:
         own = x[slot.start : slot.stop]
-        if not slot.labelled:
+        if slot.tasks is None:
             return Unlabelled(slot.domain, slot.role, own)
-        labels = {task: values[slot.start : slot.stop] for task, values in y.items()}
-        return Labelled(slot.domain, slot.role, own, labels)
+        labels = {task: y[task][slot.start : slot.stop] for task in slot.tasks}
+        return Labelled(slot.domain, slot.role, own, labels, slot.complete)
 
 
-def labels_of(parts: Sequence[Part | LabelledPart]) -> dict[str, np.ndarray]:
-    """Labels of all rows by task, with a value that no class has where a stream is unlabelled."""
-    tasks = [task for part in parts if isinstance(part, LabelledPart) for task in part.y]
+def labels_of(parts: Sequence[Part | LabelledPart], tasks: Sequence[Task]) -> dict[str, np.ndarray]:
+    """Labels of all rows by task, missing ones where a stream is unlabelled; empty when all are."""
+    if not any(isinstance(part, LabelledPart) for part in parts):
+        return {}
     return {
-        task: np.concatenate(
+        task.name: np.concatenate(
             [
-                part.y[task].astype(np.int64)
-                if isinstance(part, LabelledPart)
-                else np.full(len(part.x), _UNLABELLED, np.int64)
+                part.y[task.name] if isinstance(part, LabelledPart) else kind_of(task).empty(task, len(part.x))
                 for part in parts
             ]
         )
-        for task in dict.fromkeys(tasks)
+        for task in tasks
     }

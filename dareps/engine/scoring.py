@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dareps.data._base import SplitData
-from dareps.engine.evaluate import Evaluator, Metrics, scatter
+from dareps.engine.evaluate import Evaluator, Found, scatter
 from dareps.engine.ledger import Ledger
 from dareps.engine.outcome import Identity, Outcome, Selected
 from dareps.engine.phases import target_labels
@@ -21,8 +20,10 @@ from dareps.engine.votes import save_votes
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
+from dareps.types import Task
 
-Scores = Mapping[int, tuple[Metrics, np.ndarray]]
+Scores = Mapping[int, Mapping[str, Found]]
+"""Step -> task -> what the checkpoint says of the test rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +58,48 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         scores[step] = evaluator.score(own.method)
     kept = ledger.best[run.engine.keep].step
     own.method.load_state_dict(ledger.snapshots[kept])
-    predicted = scores[kept][1].argmax(axis=1)
-    saved = save_model(folder, run, own.identity, own.data, own.method, predicted) if keep else ""
-    if own.data.fixed_test and run.engine.predictions:
-        logits = {step: found for step, (_, found) in scores.items()}
+    outputs = {task: found.outputs for task, found in scores[kept].items()}
+    saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
+    lead = evaluator.lead
+    if own.data.fixed_test and run.engine.predictions and lead.kind == "classification":
+        logits = {step: found[lead.name].outputs for step, found in scores.items()}
         save_votes(folder, own.identity.key, evaluator.test_labels(), logits)
+    figures = {
+        task.name: tuple(_selected(type(rule).name, task, ledger, scores) for rule in run.engine.selection)
+        for task in own.data.tasks
+    }
     return Outcome(
         own.identity,
         "ok",
         labels,
         own.seconds,
-        warnings=ledger.warnings(own.data.tasks[0].size, reads_source),
-        selected=tuple(_selected(type(rule).name, ledger, scores) for rule in run.engine.selection),
+        warnings=ledger.warnings(lead.size, reads_source),
+        selected=figures.pop(lead.name),
         curves=ledger.curves,
         scatter=_plots(own, evaluator, kept),
         folder=saved,
+        others=figures,
     )
 
 
-def _selected(rule: str, ledger: Ledger, scores: Scores) -> Selected:
+def _selected(rule: str, task: Task, ledger: Ledger, scores: Scores) -> Selected:
     best = ledger.best[rule]
-    found = scores[best.step][0]
+    found = scores[best.step][task.name].scores
+    source = ledger.curves.get(f"source.{task.name}") or ledger.curves["source_accuracy"]
     return Selected(
         selection=rule,
         step=best.step,
         score=best.score,
-        source_metric=dict(ledger.curves["source_accuracy"])[best.step],
-        target_metric=found.accuracy,
-        metrics={"balanced_accuracy": found.balanced_accuracy, "macro_f1": found.macro_f1},
+        source_metric=dict(source)[best.step],
+        target_metric=found.primary,
+        metrics=found.metrics,
         confusion=found.confusion,
     )
 
 
 def _plots(own: Finished, evaluator: Evaluator, step: int) -> dict[str, Any] | None:
     """Scatters before and after training, for one seed: they are for looking at, not for counting."""
-    if own.run.seed != 0:
+    if own.run.seed != 0 or not evaluator.drawn:
         return None
     after = scatter(evaluator.view(own.method, step), evaluator.source_labels)
     return {"before": own.ledger.before or after, "after": after}

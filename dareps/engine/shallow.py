@@ -20,15 +20,21 @@ def fit_shallow(run: Run, data: SplitData, method: Method) -> None:
     """Fit on the labelled source train rows and write the solution into the method's head.
 
     Raises:
-        ConfigError: The head is not linear in the input.
+        ConfigError: The head is not linear in the input, or the run has other tasks than one of classes.
     """
     phase = run.method.phases[0]
-    head = next(iter(method.heads.values()))
+    task = data.tasks[0]
+    head = method.heads[task.name]
     assert isinstance(phase, LinearSVM)
     assert isinstance(head, nn.Linear)
-    task = data.tasks[0]
+    if len(data.tasks) > 1 or task.kind != "classification":
+        found = [f"{own.name} ({own.kind})" for own in data.tasks]
+        raise ConfigError("phases.0", "linear_svm fits one task of classes", found, "Name it: `tasks: [...]`.")
     x = np.concatenate([_floating(part.x) for part in data.source_train])
     y = np.concatenate([part.y[task.name] for part in data.source_train])
+    x, y = x[y >= 0], y[y >= 0]
+    if len(y) == 0:
+        raise ConfigError(f"tasks.{task.name}", "no source row has a label of this task", fix="Use another task.")
     if head.in_features != x.shape[1]:
         raise ConfigError("phases.0", "linear_svm reads the input itself", fix="Use `encoder: identity`.")
     model = _fit(phase, x, y, run.seed)

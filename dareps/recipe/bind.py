@@ -16,7 +16,7 @@ from dareps.plugin import Plugin, find, load_file, suggestion
 from dareps.plugin import plugins as known_parts
 from dareps.recipe.neutral import ENGINE_NEUTRAL
 from dareps.recipe.overrides import apply_overrides
-from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run, fill, resolve
+from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run, fill, resolve, with_fitting_rules
 from dareps.recipe.yaml_io import read
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -102,7 +102,7 @@ def bind_run(
 
     Args:
         recipe: Name of a shipped recipe or path of a YAML file.
-        split: `DATA/SOURCE:TARGET`.
+        split: `DATA/SOURCE:TARGET`, or `DATA/DOMAIN` to learn without a target.
         seed: Seed of initialisation, noise, order of rows and split.
         overrides: `(key.path, value)` pairs on the recipe's keys, `data`, `protocol` and `engine`.
         settings: Further values of `data`, `protocol` and `engine`, as a suite gives them; overrides win.
@@ -117,13 +117,15 @@ def bind_run(
     if isinstance(extra, list) and extra and isinstance(raw.get("plugins", []), list):
         raw["plugins"] = [*raw.get("plugins", []), *extra]
     parsed = parse_split(split)
+    if not parsed.targets:
+        raw.setdefault("protocol", "supervised")
     raw["data"] = {**_named(raw.get("data"), parsed.dataset_name), "name": parsed.dataset_name}
     raw = apply_overrides(fill(raw, find(Dataset, parsed.dataset_name)), _checked(overrides))
     method = bind_recipe({key: value for key, value in raw.items() if key not in RUN_KEYS}, f"recipe {name}")
     rest = {key: raw[key] for key in RUN_KEYS if key in raw}
     fixed = {"recipe": name, "method": method, "source": parsed.sources, "target": parsed.targets, "seed": seed}
     run = _validated({**rest, **fixed}, f"recipe {name}")
-    return run.model_copy(update={"method": resolve(method, run.data)})
+    return with_fitting_rules(run.model_copy(update={"method": resolve(method, run.data)}))
 
 
 def rebind(config: Mapping[str, Any], where: str = "run") -> Run:
@@ -137,6 +139,8 @@ def rebind(config: Mapping[str, Any], where: str = "run") -> Run:
 def dump_run(run: Run) -> dict[str, Any]:
     """The bound configuration as plain lists and mappings, ready for YAML and JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(run.model_dump()))
+    if not plain["method"]["tasks"]:  # Not to say it is what older results said.
+        del plain["method"]["tasks"]
     return plain
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
+from dareps.alignment._settings import AlignmentSettings
+from dareps.errors import ConfigError
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
+from dareps.recipe.gram import feature_gram
 from dareps.recipe.settings import Recipe
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View
+from dareps.tasks import kind_of
+from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View, lead_task
 
 
 class Method(nn.Module):
@@ -46,6 +49,7 @@ class Method(nn.Module):
     ) -> None:
         super().__init__()
         self.recipe, self.tasks = recipe, tuple(tasks)
+        self.lead = lead_task(self.tasks)
         self.branches = tuple(task.name for task in tasks)
         self.domains = sources + targets
         with torch.random.fork_rng(devices=()):
@@ -61,6 +65,8 @@ class Method(nn.Module):
         self.active = indices
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
+        if self._reads_logits and self.lead.kind != "classification":
+            _refuse_outputs(indices, settings, self.lead)
         self._forwards = any(own.forwards for own in settings)
 
     @property
@@ -75,9 +81,10 @@ class Method(nn.Module):
         norm = NormFactory(self.recipe.normalise, len(self.domains))
         blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
         self.encoder = self.recipe.sharing.build(blueprint)
-        self.widths, self.features = _widths(self.encoder, blueprint)
+        self.widths, shared = _widths(self.encoder, blueprint)
+        self.features = shared[self.lead.name]
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
-        shapes = Shapes(self.features, self.tasks[0].size, sources, targets)
+        shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
 
@@ -110,14 +117,19 @@ class Method(nn.Module):
             if step.sub.owner is None:
                 added = self._penalties(Seen(batch.joined, groups, representations), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
-        tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
-        return Losses(tasks=tasks, terms=terms, values=values)
+            tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
+            gram = self._gram(batch, representations, tasks) if tasks and self.balance.reads_gradients else None
+        return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
+
+    def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
+        tasks = [task for task in self.tasks if task.name in losses]
+        return feature_gram(tasks, self.heads, batch.streams, representations, _task_loss)
 
     def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
         parts, weights = list(losses.terms.values()), {}
         if losses.tasks:
-            balanced = self.balance(losses.tasks, step)
+            balanced = self.balance(losses.tasks, step, losses.gram)
             total, weights = balanced.total, balanced.weights
         else:
             total = parts.pop(0)
@@ -164,17 +176,16 @@ class Method(nn.Module):
         ]
 
     def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Mean cross-entropy per task over the labelled streams."""
+        """Mean loss per task over the labels that the labelled streams have of it."""
         losses: dict[str, Tensor] = {}
         for task in self.tasks:
-            pairs = zip(batch.streams, logits, strict=True)
-            found = [
-                F.cross_entropy(outputs[task.name], rows.y[task.name])
-                for rows, outputs in pairs
-                if isinstance(rows, Labelled)
+            pairs = [
+                (rows, outputs[task.name])
+                for rows, outputs in zip(batch.streams, logits, strict=True)
+                if isinstance(rows, Labelled) and task.name in rows.y
             ]
-            if found:
-                losses[task.name] = found[0] if len(found) == 1 else torch.stack(found).mean()
+            if pairs:
+                losses[task.name] = _task_loss(task, pairs)
         return losses
 
     def _alignments(
@@ -192,7 +203,7 @@ class Method(nn.Module):
         views = self._views(batch, representations, logits)
         if self._forwards:
             views = _with_inputs(views, batch)
-            model = Forward(self.networks, self.domains, self.tasks[0].name, step.noise, batch.augment)
+            model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)
             step = replace(step, model=model)
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
             module = self._module(index)
@@ -217,13 +228,30 @@ class Method(nn.Module):
         return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
 
     def _views(self, batch: Batch, representations: Found, logits: list[dict[str, Tensor]]) -> list[View]:
-        """Every stream as alignments see it: features, and outputs and labels of the first task."""
-        task = self.tasks[0].name
+        """Every stream as alignments see it: features, and outputs and labels of the lead task."""
+        task, classes = self.lead.name, self.lead.kind == "classification"
         views = []
         for rows, reps, outputs in zip(batch.streams, representations, logits, strict=True):
-            labels = rows.y[task] if isinstance(rows, Labelled) and rows.role == "source" else None
+            labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
             views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
         return views
+
+
+def _task_loss(task: Task, pairs: Sequence[tuple[Labelled, Tensor]]) -> Tensor:
+    """The mean loss of a task over its labels in all streams, 0-d; complete streams weigh the same, being of one size.
+
+    Args:
+        task: The task.
+        pairs: Streams with labels of it, and the head's outputs (n, size) there.
+    """
+    kind = kind_of(task)
+    if all(task.name in rows.complete for rows, _ in pairs):
+        found = [kind.loss(outputs, rows.y[task.name], complete=True) for rows, outputs in pairs]
+        return found[0] if len(found) == 1 else torch.stack(found).mean()
+    outputs, labels = (
+        torch.cat(parts) for parts in zip(*((own, rows.y[task.name]) for rows, own in pairs), strict=True)
+    )
+    return kind.loss(outputs, labels, complete=False)
 
 
 def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
@@ -232,6 +260,13 @@ def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
     plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
     parts = zip(views, batch.streams, plain, strict=True)
     return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
+
+
+def _refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
+    """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
+    index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
+    what = f"{name} reads outputs as classes, but the first task is one of {lead.kind}"
+    raise ConfigError(f"align.{index}", what, lead.name, "Align features, or add a task of classes.")
 
 
 def _owned(sub: SubStep, index: int) -> SubStep:
@@ -253,11 +288,12 @@ def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = la
             reset()
 
 
-def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], int]:
-    """Width of what each task's head reads, and of what alignments see, by a pass of two rows of zeros."""
+def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], dict[str, int]]:
+    """By task the width of what its head reads, and of what alignments see, by a pass of two rows of zeros."""
     training = encoder.training
     encoder.eval()
     with torch.no_grad(), group_scope([(0, 2)]):
         (found,) = encoder(torch.zeros(2, *blueprint.shape), [Group(2, blueprint.domains[0], blueprint.tasks)])
     encoder.train(training)
-    return {task: own.task.shape[-1] for task, own in found.items()}, found[blueprint.tasks[0]].shared.shape[-1]
+    read = {task: own.task.shape[-1] for task, own in found.items()}
+    return read, {task: own.shared.shape[-1] for task, own in found.items()}

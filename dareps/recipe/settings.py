@@ -11,14 +11,16 @@ from pydantic_core import PydanticCustomError
 from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.balancing.equal import Equal
-from dareps.data._base import Dataset
+from dareps.data._base import Dataset, Protocol
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
+from dareps.errors import ConfigError
 from dareps.plugin import Many, Settings, suggestion
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
 from dareps.transfer import LinearSVM, Phase, Train
+from dareps.types import Task
 
 Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
 
@@ -41,6 +43,8 @@ class Recipe(Settings):
     """Which rows normalisation layers take their statistics from; open means the dataset's own."""
     phases: Many[Phase] = (Train(),)
     """Stretches of training, run in order."""
+    tasks: Many[str] = ()
+    """Which of the dataset's tasks are learned, in this order; none named means all."""
     plugins: Many[str] = ()
     """Python files with parts of one's own, relative to the recipe's file."""
 
@@ -133,8 +137,9 @@ class Run(Settings):
     """Domains with labels."""
     target: Many[str]
     """Domains to adapt to."""
-    protocol: Literal["inductive", "paper", "transductive"] = "inductive"
-    """Which rows train and which test: `inductive` holds target rows out, `paper` is as published."""
+    protocol: Protocol = "inductive"
+    """Which rows train and which test: `inductive` holds target rows out, `paper` is as published, `supervised` has no
+    target and holds rows of the same domains out."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Of initialisation, noise, order of rows and split."""
     engine: Engine = Engine()
@@ -142,20 +147,69 @@ class Run(Settings):
 
     @model_validator(mode="after")
     def _domains_exist(self) -> Self:
-        if not self.source or not self.target or set(self.source) & set(self.target):
-            raise _impossible("source", "source and target need different domains", "Choose two of the dataset's.")
+        supervised = self.protocol == "supervised"
+        if not self.source or supervised == bool(self.target) or set(self.source) & set(self.target):
+            fix = "Write DATA/DOMAIN for `supervised`." if supervised else "Choose two of the dataset's."
+            what = "a supervised run has no target" if supervised else "source and target need different domains"
+            raise _impossible("source", what, fix)
+        reading = [phase for phase in self.method.phases if isinstance(phase, Train) and phase.streams.target]
+        if supervised and reading:
+            fix = "Use a recipe without target streams, such as source_only, or a split DATA/SOURCE:TARGET."
+            raise _impossible("phases", "a phase reads target rows, but the split has no target", fix)
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_exist(self) -> Self:
+        known, wanted = [task.name for task in type(self.data).tasks], self.method.tasks
+        for name in wanted:
+            if name not in known:
+                raise _impossible("tasks", f"the dataset has no task {name!r}", suggestion(name, known))
+            if wanted.count(name) > 1:
+                raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
         return self
 
     @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is predicted: the tasks that the recipe names, or all of the dataset's."""
+        known = {task.name: task for task in type(self.data).tasks}
+        return tuple(known[name] for name in self.method.tasks or known)
+
+    @property
     def split(self) -> str:
-        """`source:target` with several domains joined by `+`."""
-        return f"{'+'.join(self.source)}:{'+'.join(self.target)}"
+        """`source:target` with several domains joined by `+`; `source` alone without a target."""
+        return ":".join("+".join(side) for side in (self.source, self.target) if side)
 
 
 RECIPE_KEYS = tuple(Recipe.model_fields)
 
 
 FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}
+
+
+def with_fitting_rules(run: Run) -> Run:
+    """The run with selection rules that mean something to it.
+
+    Open rules are those that fit: all but `source_score` for one task of classes with a target. Several tasks add
+    `source_score`, which looks at all of them; where only that and `last` fit, its checkpoint is kept.
+
+    Raises:
+        ConfigError: A rule that was asked for does not fit.
+    """
+    engine, has = run.engine, {"target"} if run.target else set()
+    has |= {"classes"} if any(task.kind == "classification" for task in run.tasks) else set()
+    unfit = [rule for rule in engine.selection if not rule.needs <= has]
+    if "selection" in engine.model_fields_set or (not unfit and len(run.tasks) < 2):
+        for rule in unfit:
+            lacking = " or ".join(_LACKING[need] for need in sorted(rule.needs - has))
+            fix = "Use source_score and last."
+            raise ConfigError("engine.selection", f"the run has no {lacking}, which this rule reads", rule.name, fix)
+        return run
+    rules = [rule for rule in engine.selection if rule not in unfit] + [Validator.bind("source_score")]
+    keep = engine.keep if engine.keep in [rule.name for rule in rules] else "source_score"
+    return run.model_copy(update={"engine": engine.model_copy(update={"selection": tuple(rules), "keep": keep})})
+
+
+_LACKING = {"classes": "task of classes", "target": "target"}
 
 
 def fill(settings: Mapping[str, Any], dataset: type[Dataset]) -> dict[str, Any]:

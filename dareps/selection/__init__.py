@@ -9,6 +9,7 @@ from dareps.selection.last import Last
 from dareps.selection.oracle import Oracle
 from dareps.selection.reverse_validation import ReverseValidation
 from dareps.selection.source_accuracy import SourceAccuracy
+from dareps.selection.source_score import SourceScore
 
 __all__ = [
     "DEV",
@@ -20,6 +21,7 @@ __all__ = [
     "Outputs",
     "ReverseValidation",
     "SourceAccuracy",
+    "SourceScore",
     "ValidationView",
     "Validator",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from dareps.errors import ContractError
@@ -37,6 +38,10 @@ class ValidationView:
         backward: (n, m) linear map of ridge regression on the rows as they are before a representation is learned: it
             takes values at the m target rows to fitted values at the n source rows, so that labels can be carried back
             from target to source.
+        source_scores: Each task's main metric on source validation rows; empty where one task of classes is all.
+        target_scores: The same on target validation rows, for oracles alone.
+
+    With several tasks, outputs, features and labels are those of the first task of classes.
     """
 
     step: int
@@ -46,6 +51,8 @@ class ValidationView:
     target: Outputs
     target_labels: np.ndarray | None = None
     backward: np.ndarray | None = None
+    source_scores: Mapping[str, float] = field(default_factory=dict)
+    target_scores: Mapping[str, float] | None = None
 
 
 class Validator(Plugin, family="validator"):
@@ -54,6 +61,8 @@ class Validator(Plugin, family="validator"):
     oracle: ClassVar[bool] = False
     reads_inputs: ClassVar[bool] = False
     """True when the score depends on the rows themselves, so that it means the same only for equal transforms."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What a run must have for the score to mean anything: `classes`, a task whose outputs are classes; `target`."""
 
     def __call__(self, view: ValidationView) -> float:
         """The score of one checkpoint."""

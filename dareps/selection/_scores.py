@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,10 +30,19 @@ def entropies(log_p: np.ndarray) -> np.ndarray:
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows whose largest logit is the label's; NaN when a logit is not a number."""
+    """Share of labelled rows whose largest logit is the label's; NaN without any, or when a logit is not a number."""
     import numpy as np
 
-    return math.nan if np.isnan(logits).any() else float((logits.argmax(axis=1) == labels).mean())
+    known = labels >= 0
+    if np.isnan(logits).any() or not known.any():
+        return math.nan
+    return float((logits.argmax(axis=1) == labels)[known].mean())
+
+
+def mean_score(scores: Mapping[str, float]) -> float:
+    """Mean over the tasks whose score is known; -inf without any."""
+    known = [score for score in scores.values() if not math.isnan(score)]
+    return sum(known) / len(known) if known else -math.inf
 
 
 def ranked(score: float) -> float:

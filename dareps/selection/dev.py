@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class DEV(Validator):
 
     and the score is -R. R has no lower bound. You et al., ICML 2019, eq. 8 and algorithm 1.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
 
     rows: int = Field(500, ge=2)
     """At most this many rows of each domain train the domain classifier, evenly spaced."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from dareps.selection._base import ValidationView, Validator
@@ -15,6 +17,8 @@ class DomainBound(Validator):
     balanced error of a logistic regression that tells source train from target features, on held-out rows of both
     (source validation rows, and every second target row); e above 1/2 counts as 1/2. In [-1, 1].
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
 
     rows: int = Field(500, ge=2)
     """At most this many rows of each domain train the domain classifier, evenly spaced."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dareps.selection._base import ValidationView, Validator
 
 
@@ -11,6 +13,8 @@ class Entropy(Validator):
     -(1/m) sum_i H(p_i) with p = softmax(logits). A collapsed model that is certain of one class scores best, which
     `information_maximisation` mends (Morerio et al., ICLR 2018).
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
 
     def __call__(self, view: ValidationView) -> float:
         """The negative mean entropy of `view.target`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dareps.selection._base import ValidationView, Validator
 
 
@@ -11,6 +13,8 @@ class InformationMaximisation(Validator):
     High when each prediction is certain and all classes are used (Musgrave et al., arXiv 2111.15672, from Shi & Sha,
     ICML 2012, eq. 5).
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
 
     def __call__(self, view: ValidationView) -> float:
         """The information of `view.target`."""

@@ -22,6 +22,7 @@ class ReverseValidation(Validator):
 
     version: ClassVar[str] = "2"
     reads_inputs: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
 
     def __call__(self, view: ValidationView) -> float:
         """The backward classifier's balanced accuracy on the source validation rows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dareps.selection._base import ValidationView, Validator
 
 
@@ -10,6 +12,8 @@ class SourceAccuracy(Validator):
 
     The baseline among label-free rules (Musgrave et al., arXiv 2208.07360).
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"classes"})
 
     def __call__(self, view: ValidationView) -> float:
         """The accuracy of `view.source`."""

@@ -9,6 +9,7 @@ from ._source import PACKAGE, import_graph, sources
 LAYERS = (
     ("errors", "plugin"),
     ("types", "maths", "schedules"),
+    ("tasks",),
     ("encoders", "sharing", "alignment", "balancing", "transfer", "data", "selection", "tracking"),
     ("recipe",),
     ("engine",),
@@ -16,7 +17,7 @@ LAYERS = (
     ("report",),
     ("commands", "cli", "__main__"),
 )
-LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts} | {"testing": 5}
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts} | {"testing": 6}
 # Siblings that do meet: everything may raise the errors, and the command line is made of its commands.
 ALLOWED = {("plugin", "errors"), ("cli", "commands"), ("__main__", "cli")}
 # The package itself holds the version and forwards `dareps.load`: it has no layer, but the test of cycles includes it.

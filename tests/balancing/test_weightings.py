@@ -76,7 +76,9 @@ def test_learned_variances_follow_the_formula(values, logs):
     factors = [1.0, 0.5, 1.0]
     variances = [math.exp(log) for log in logs]
     terms = zip(factors, values, variances, strict=True)
-    assert float(result.total.detach()) == pytest.approx(sum(c * v / s + math.log(s) / 2 for c, v, s in terms), rel=1e-5)
+    assert float(result.total.detach()) == pytest.approx(
+        sum(c * v / s + math.log(s) / 2 for c, v, s in terms), rel=1e-5
+    )
     weights = [c / s for c, s in zip(factors, variances, strict=True)]
     assert [float(weight) for weight in result.weights.values()] == pytest.approx(weights, rel=1e-5)
 

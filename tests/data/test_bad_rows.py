@@ -31,7 +31,7 @@ def with_y(*y: float) -> DomainRows:
         (with_x(np.zeros((0, 1))), "expected rows of features"),
         (with_x(np.zeros(5)), "expected rows of features"),
         (with_y(0, 1, 3), "outside the classes, got 3"),
-        (with_y(0, -1, 2), "outside the classes, got -1"),
+        (with_y(0, -1.5, 2), "outside the classes, got -1.5"),
         (with_y(0, 0.5, 2), "outside the classes, got 0.5"),
         (with_y(0, np.nan, 2), "outside the classes, got nan"),
         (DomainRows(np.ones((3, 1)), {"kind": np.zeros(2)}), "expected 3 labels"),

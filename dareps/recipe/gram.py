@@ -1,0 +1,62 @@
+"""How the tasks' gradients agree on the features that their heads share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import grad
+
+from dareps.errors import ConfigError
+from dareps.maths.precision import wide
+from dareps.types import Labelled, Representation, Rows, Task
+
+Outputs = Sequence[tuple[Labelled, Tensor]]
+"""Streams with labels of a task, and its head's outputs (n, size) there."""
+
+
+def feature_gram(
+    tasks: Sequence[Task],
+    heads: nn.ModuleDict,
+    streams: Sequence[Rows],
+    found: Sequence[Mapping[str, Representation]],
+    loss: Callable[[Task, Outputs], Tensor],
+) -> Tensor:
+    """Inner products (k, k) of the gradients of k tasks' losses by the features of all streams, without gradient.
+
+    One pass through each task's head, and none through the encoder: by the chain rule the features' gradients are what
+    the encoder's are made of (Sener & Koltun, NeurIPS 2018, section 3.3).
+
+    Args:
+        tasks: Those with labels in a stream.
+        heads: Task -> head.
+        streams: The step's rows.
+        found: Per stream, the representation of each task.
+        loss: (task, outputs) -> the task's loss, 0-d.
+
+    Raises:
+        ConfigError: Heads of one stream read different features, so that the gradients do not meet there.
+    """
+    features = tuple(_shared(tasks, own).detach() for own in found)
+
+    def of_task(task: Task) -> Tensor:
+        def value(features: tuple[Tensor, ...]) -> Tensor:
+            pairs = zip(streams, features, strict=True)
+            labelled = [(rows, own) for rows, own in pairs if isinstance(rows, Labelled) and task.name in rows.y]
+            return loss(task, [(rows, wide(heads[task.name](own))) for rows, own in labelled])
+
+        with torch.no_grad():
+            slopes: tuple[Tensor, ...] = grad(value)(features)
+        return torch.cat([slope.flatten() for slope in slopes])
+
+    gradients = torch.stack([of_task(task) for task in tasks])
+    return gradients @ gradients.T
+
+
+def _shared(tasks: Sequence[Task], own: Mapping[str, Representation]) -> Tensor:
+    first, *rest = (own[task.name].task for task in tasks)
+    if any(other is not first for other in rest):
+        what = "the tasks' heads read features of their own, so that their gradients do not meet there"
+        raise ConfigError("balance", what, fix="Use sharing: hard, or a balancer that reads losses.")
+    return first
