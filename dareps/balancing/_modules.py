@@ -118,12 +118,12 @@ class RateWeights(Weighted):
         self.window, self.temperature = window, temperature
         self.register_buffer("sums", torch.zeros(len(tasks)))
         self.register_buffer("counts", torch.zeros(len(tasks)))
-        self.register_buffer("means", torch.full((WINDOW, len(tasks)), torch.nan))
+        self.register_buffer("means", torch.zeros(WINDOW, len(tasks)))
 
     def weights(self, losses: Tensor, places: Sequence[int], step: Step) -> Tensor:
         """k softmax(r / temperature), r the ratios of windows; 1 for tasks without two windows yet."""
         before, last = self.means[0], self.means[1]
-        rates = torch.where(last.isnan() | before.isnan() | (before == 0), 1, last / before)
+        rates = torch.where(before > 0, last / before, 1)
         if self.training:
             self._take(losses, places)
         return len(places) * (picked(rates, places) / self.temperature).softmax(0)
