@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dareps.balancing.gradients import IMTLG, MGDA, AlignedMTL, CAGrad, PCGrad, UPGrad
+from dareps.balancing.gradnorm import GradNorm
 from dareps.errors import ConfigError, ContractError
 from dareps.types import Task
 from tests.alignment._built import step_of
@@ -141,3 +142,43 @@ def test_without_inner_products_or_library_it_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchjd", None)
     with pytest.raises(ConfigError, match=r"torchjd.*pip install 'dareps\[balancing\]'"):
         UPGrad().build([Task("a", "regression", 1)])
+
+
+class TestGradNorm:
+    TASKS = (Task("a", "regression", 1), Task("b", "regression", 1))
+
+    def stepped(self, module, losses, norms):
+        gram = torch.diag(torch.tensor(norms, dtype=torch.float64).square())
+        named = dict(zip("ab", torch.tensor(losses, dtype=torch.float64).unbind(), strict=True))
+        return [float(weight) for weight in module(named, step_of(), gram).weights.values()]
+
+    @PROPERTY
+    @given(st.lists(st.floats(0.5, 2), min_size=2, max_size=2), st.floats(1e-3, 1e3))
+    def test_equal_rates_even_out_the_norms_at_any_scale(self, norms, scale):
+        module = GradNorm(alpha=0.0, rate=0.01).build(self.TASKS).double()
+        for _ in range(200):  # Steps do not shrink, so the end is a few of them from the optimum.
+            found = self.stepped(module, [1.0, 1.0], [scale * norm for norm in norms])
+        expected = [2 / norm / sum(1 / own for own in norms) for norm in norms]
+        assert found == pytest.approx(expected, abs=0.04)
+
+    def test_one_step_by_hand(self):
+        module = GradNorm(alpha=1.0, rate=0.1).build(self.TASKS).double()
+        assert self.stepped(module, [4.0, 2.0], [1.0, 1.0]) == [1.0, 1.0]  # nobody is ahead, no norm is larger
+        assert self.stepped(module, [1.0, 2.0], [1.0, 3.0]) == [1.0, 1.0]
+        # r = (1/4, 1) / (5/8) = (.4, 1.6); G = 2; targets (.8, 3.2): w_a falls by .1 * 1 / 2, w_b rises by .1 * 3 / 2
+        moved = [0.95, 1.15]
+        assert self.stepped(module, [1.0, 2.0], [1.0, 3.0]) == pytest.approx([2 * own / sum(moved) for own in moved])
+
+    def test_it_stands_still_in_evaluation_and_needs_every_task(self):
+        module = GradNorm().build(self.TASKS).double().eval()
+        for _ in range(2):
+            assert self.stepped(module, [1.0, 2.0], [1.0, 3.0]) == [1.0, 1.0]
+        with pytest.raises(ContractError, match=r"all tasks.*\['a'\]"):
+            module({"a": torch.ones(())}, step_of(), torch.ones(1, 1))
+
+    def test_gradients_of_nought_and_losses_of_nought_move_nothing_out_of_bounds(self):
+        module = GradNorm().build(self.TASKS).double()
+        for losses, norms in (([0.0, 0.0], [0.0, 0.0]), ([1.0, 0.0], [1.0, 0.0])) * 200:
+            self.stepped(module, losses, norms)
+        assert module.weights.sum() == pytest.approx(2.0)
+        assert module.weights.min() > 0

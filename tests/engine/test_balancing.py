@@ -12,7 +12,7 @@ from tests.engine._make import CPU
 from tests.engine._tasks import AGE, KIND, TAGS, dataset, outcomes_of, run_on
 
 NAMES = sorted(plugins(Balancer))
-GRADIENTS = [name for name in NAMES if plugins(Balancer)[name].host]
+GRADIENTS = [name for name in NAMES if plugins(Balancer)[name].needs_all]
 SOME = {"a": {"age": 0.5, "tags": 0.3}}
 
 
