@@ -17,7 +17,7 @@ from dareps.engine.capture import Inputs, maybe_capture
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
-from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained
+from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained, warn_of_idle_branches
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
@@ -100,6 +100,7 @@ class Trainer:
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             self._trained(plan)
+        warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
         self.total = sum(plan.steps for plan in self.plans)
         self.position = Position()
         self.optimizer: Optimizer | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.population import Population
 from dareps.errors import ConfigError
 from dareps.plugin import suggestion
+from dareps.recipe.method import Method
 from dareps.transfer import Train
 
 
@@ -79,6 +81,18 @@ def trained(population: Population, wanted: Sequence[str], where: str) -> list[n
             raise ConfigError(where, "no such part of the method", part, suggestion(part, parts))
     names = {name for part in wanted for name in parts.get(part, ())}
     return [value for name, value in population.parameters.items() if name in names]
+
+
+def warn_of_idle_branches(method: Method, phases: Sequence[Train]) -> None:
+    """Warn of domains with modules of their own that no phase ever trains: they stay as they were drawn."""
+    if method.encoder.along != "domains" or not method.recipe.sharing.isolated:
+        return
+    read = {role for phase in phases for role in ("source", "target") if getattr(phase.streams, role)}
+    for role, domains in (("source", method.sources), ("target", method.targets)):
+        for domain in domains if role not in read else ():
+            if any(True for module in method.encoder.own(domain) for _ in module.parameters()):
+                what = f"no phase reads the {role}, so what {domain} has for itself stays as it was drawn"
+                warnings.warn(f"sharing {type(method.recipe.sharing).name}: {what}.", stacklevel=2)
 
 
 def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
