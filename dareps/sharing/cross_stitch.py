@@ -44,6 +44,7 @@ class CrossStitch(BranchedScheme):
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, and a unit after each stage that has parameters."""
-        from dareps.sharing._cross_stitch import StitchedEncoders
+        from dareps.sharing._cross_stitch import StitchedEncoders, StitchUnit
 
-        return StitchedEncoders(self.own, blueprint, *self.branches(blueprint))
+        along, names = self.branches(blueprint)
+        return StitchedEncoders(lambda _, shape: StitchUnit(len(names), shape[0], self.own), blueprint, along, names)

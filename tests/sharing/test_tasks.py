@@ -11,7 +11,7 @@ from dareps.types import Batch, Labelled, Step, Task, Unlabelled
 from tests.sharing.test_training import SCHEMES, SETTINGS, trained
 
 KIND, COLOUR = Task("kind", "classification", 3), Task("colour", "classification", 2)
-ENCODER = ("encoder", {"name": "mlp", "width": 5, "depth": 2, "norm": True})
+ENCODER = ("encoder", {"name": "mlp", "width": 6, "depth": 2, "norm": True})
 ZERO = torch.zeros((), dtype=torch.int64)
 
 
@@ -43,10 +43,10 @@ def test_a_step_of_two_tasks_trains_everything_along_tasks_or_domains(scheme, al
 
 def test_heads_are_as_wide_as_what_their_task_reads():
     method = method_of("hierarchical", reads={"colour": "input"})
-    assert method.widths == {"kind": 5, "colour": 4}
+    assert method.widths == {"kind": 6, "colour": 4}
     assert method.heads["colour"].in_features == 4
-    assert method_of("asp_mtl").heads["kind"].in_features == 10
-    assert method_of("asp_mtl").features == 5
+    assert method_of("asp_mtl").heads["kind"].in_features == 12
+    assert method_of("asp_mtl").features == 6
 
 
 def test_a_task_that_is_absent_does_not_move_its_branch():

@@ -42,8 +42,9 @@ def total_of(trainer):
     return trainer.population.losses(pool, *pool.gather(own.index), own)
 
 
-@pytest.mark.parametrize("recipe", ["mcd", "vada"])
-@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "hard"])
+@pytest.mark.parametrize(
+    ("scheme", "recipe"), [*((name, "vada") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("soft", "wdgrl")]
+)
 def test_stacked_seeds_train_as_if_alone(scheme, recipe):
     more = (*FLOAT64, ("normalise", "per_domain"))
     together = trained(scheme, (0, 7), recipe, more)
