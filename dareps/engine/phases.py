@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,44 @@ def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
         own = [f"{path}.{name}" if path else name for name, _ in module.named_parameters(recurse=False)]
         if own and not any(name in names for name in own):
             module.training = False
+
+
+class Rates:
+    """The learning rates of a phase's parameters: one for nearly all, multiples of it for those that a scheme names.
+
+    Args:
+        population: Whose parameters move.
+        moving: Which do.
+        device: Where the optimizer reads its rates.
+
+    Attributes:
+        base: The ordinary rate, 0-d.
+    """
+
+    def __init__(self, population: Population, moving: Sequence[nn.Parameter], device: torch.device) -> None:
+        factors = {f"encoder.{name}": factor for name, factor in population.method.encoder.faster().items()}
+        own = {id(value): factors.get(name) for name, value in population.parameters.items()}
+        self.base = torch.zeros((), device=device)
+        self.faster = {factor: torch.zeros((), device=device) for factor in sorted(set(factors.values()))}
+        self.members: dict[float | None, list[nn.Parameter]] = {}
+        for parameter in moving:
+            self.members.setdefault(own[id(parameter)], []).append(parameter)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters as optimizers take them; weight decay would pull what mixes branches towards silence."""
+        return [
+            {"params": members, "lr": self.base}
+            if factor is None
+            else {"params": members, "lr": self.faster[factor], "weight_decay": 0.0}
+            for factor, members in self.members.items()
+        ]
+
+    def set(self, rate: Tensor) -> None:
+        """Take over the rate of a step."""
+        self.base.copy_(rate)
+        for factor, own in self.faster.items():
+            own.copy_(rate * factor)
 
 
 def rates(phase: Train, steps: Tensor) -> Tensor:

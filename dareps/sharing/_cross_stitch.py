@@ -47,13 +47,15 @@ class StitchedEncoders(SeparateEncoders):
 
     Args:
         unit: Makes the mixture after a stage.
+        rate: Multiple of the learning rate at which mixtures learn.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, unit: MakeUnit, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+    def __init__(self, unit: MakeUnit, rate: float, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
+        self.rate = rate
         first = self.staged(0)
         self.stages = first.names
         self.units = nn.ModuleDict({stage: unit(stage, first.shapes[stage]) for stage in with_parameters(first)})
@@ -78,6 +80,10 @@ class StitchedEncoders(SeparateEncoders):
     def read(self, branch: int, last: Tensor, mixed: Mapping[str, Tensor]) -> Tensor:
         """A branch's features (n, d) from its last output and from its mixtures by stage."""
         return last
+
+    def faster(self) -> dict[str, float]:
+        """The mixtures."""
+        return {f"units.{name}": self.rate for name, _ in self.units.named_parameters()}
 
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """None: every branch is part of all mixtures."""

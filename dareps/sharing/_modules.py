@@ -58,6 +58,10 @@ class SharingModule(nn.Module):
         """Further 0-d values for the log alone."""
         return {}
 
+    def faster(self) -> dict[str, float]:
+        """Parameters by name that learn at a multiple of the rate, without weight decay, and the multiple."""
+        return {}
+
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """The modules that belong to one branch alone."""
         return ()

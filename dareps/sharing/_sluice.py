@@ -25,12 +25,14 @@ class Gates:
         subspaces: K.
         own: Where the weight of a branch's own subspace starts.
         last: Where the weight of the last stage starts.
+        rate: Multiple of the learning rate at which mixtures learn.
         orthogonal: Whether subspaces are penalised for reading the same.
     """
 
     subspaces: int
     own: float
     last: float
+    rate: float
     orthogonal: bool
 
 
@@ -70,7 +72,7 @@ class SluiceEncoders(StitchedEncoders):
             _check_parts(stage, shape, gates.subspaces)
             return SluiceUnit(len(names), gates.subspaces, gates.own)
 
-        super().__init__(unit, blueprint, along, names)
+        super().__init__(unit, gates.rate, blueprint, along, names)
         self.gates, first = gates, self.staged(0)
         self.lower = [stage for stage in self.units if stage != self.stages[-1]]
         share = (1 - gates.last) / max(len(self.lower), 1)
@@ -90,6 +92,10 @@ class SluiceEncoders(StitchedEncoders):
             rows = mixed[stage]
             features = features + weight * bridges[stage](rows.flatten(2).mean(2) if rows.dim() > 2 else rows)
         return features
+
+    def faster(self) -> dict[str, float]:
+        """The mixtures of subspaces and of stages."""
+        return {**super().faster(), "beta": self.rate}
 
     def penalties(self, seen: Seen) -> dict[str, Tensor]:
         """How much the subspaces of a stage read the same, summed over branches and stages."""

@@ -48,6 +48,8 @@ class Sluice(BranchedScheme):
     """Where the weight of a branch's own subspace starts."""
     last: float = Field(0.9, ge=0, le=1)
     """Where the weight of the last stage starts."""
+    rate: float = Field(1.0, gt=0)
+    """Multiple of the learning rate at which alpha and beta learn, without weight decay."""
     orthogonality: Annotated[float, Tune(0.1, 10.0, log=True, relative=True)] = Field(0.1, ge=0)
     """Weight of the penalty on subspaces that read the same."""
     schedule: Schedule = Constant()
@@ -66,5 +68,5 @@ class Sluice(BranchedScheme):
         """One encoder per branch, a mixture after each stage that has parameters, and one over stages."""
         from dareps.sharing._sluice import Gates, SluiceEncoders
 
-        gates = Gates(self.subspaces, self.own, self.last, bool(self.terms()))
+        gates = Gates(self.subspaces, self.own, self.last, self.rate, bool(self.terms()))
         return SluiceEncoders(gates, blueprint, *self.branches(blueprint))

@@ -181,7 +181,7 @@ def test_a_sluice_mixes_subspaces_of_branches():
 def test_sluices_start_as_convex_mixtures():
     unit = SluiceUnit(3, 2, 0.9)
     assert torch.allclose(unit.alpha.flatten(2).sum(2), torch.ones(3, 2))
-    assert all(unit.alpha[t, k, t, k] == pytest.approx(0.9) for t in range(3) for k in range(2))
+    assert all(unit.alpha[t, k, t, k].item() == pytest.approx(0.9) for t in range(3) for k in range(2))
     module = built(Sluice(last=0.8), encoder=MLP(width=4, depth=3))
     torch.testing.assert_close(module.beta, torch.tensor([[0.1, 0.1, 0.8]] * 2).double(), atol=1e-7, rtol=0)
 
