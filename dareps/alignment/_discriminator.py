@@ -11,18 +11,10 @@ from torch.nn import functional
 
 from dareps.alignment._modules import AlignmentModule, mean_of
 from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.layers import ZeroLinear
 from dareps.maths.precision import wide
 from dareps.maths.reversal import reverse
 from dareps.types import Shapes, Step, View
-
-
-class ZeroLinear(nn.Linear):
-    """A linear layer that starts, and is reset, at 0."""
-
-    def reset_parameters(self) -> None:
-        """Set weight and bias to 0."""
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter)
 
 
 def discriminator(features: int, hidden: Iterable[int], outputs: int) -> nn.Sequential:

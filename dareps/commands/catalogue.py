@@ -144,6 +144,8 @@ def _part(part: type[Plugin]) -> Iterator[str]:
         yield from _dataset(part)  # type: ignore[arg-type]
     yield "\nSettings\n" if part.model_fields else "\nIt has no settings."
     yield from _settings(part)
+    if part.family == "sharing":
+        yield from _sharing(part.name)
 
 
 def _settings(settings: type[Settings]) -> Iterator[str]:
@@ -160,6 +162,22 @@ def _dataset(dataset: type[Dataset]) -> Iterator[str]:
     yield from columns(rows, indent="  ")
     yield "\nWhat recipes leave open is taken from here\n"
     yield from (f"  {line}" for line in dump(dict(dataset.defaults)).splitlines())
+
+
+def _sharing(name: str) -> Iterator[str]:
+    """What a scheme costs with its defaults on the default data."""
+    from dareps.data.split import make_split
+    from dareps.engine.anatomy import anatomy
+    from dareps.engine.loop import build_method
+
+    yield f"\nParameters and cost on {DEFAULT_SPLIT}, with what else is the default there\n"
+    try:
+        run = bind_run("dann", DEFAULT_SPLIT, overrides=[("sharing", name)])
+        data = make_split(run.data, run.source, run.target, run.seed, run.protocol)
+        shape = tuple(data.source_train[0].x.shape[1:])
+        yield from columns(anatomy(build_method(run, data), shape), indent="  ")
+    except ConfigError as error:
+        yield f"  {error}"
 
 
 def _file(part: type[object]) -> str:

@@ -18,7 +18,17 @@ from dareps.engine.capture import Inputs, maybe_capture
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
-from dareps.engine.phases import Plan, freeze_rest, plans, rates, stream_parts, trained, unlabelled_tasks
+from dareps.engine.phases import (
+    Plan,
+    Rates,
+    freeze_rest,
+    plans,
+    rates,
+    stream_parts,
+    trained,
+    unlabelled_tasks,
+    warn_of_idle_branches,
+)
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
@@ -104,6 +114,7 @@ class Trainer:
             warnings.warn(f"tasks.{task}: no labels in {', '.join(domains)}, which do not train it.", stacklevel=2)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             self._trained(plan)
+        warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
         self.total = sum(plan.steps for plan in self.plans)
         self.position = Position()
         self.optimizer: Optimizer | None = None
@@ -146,9 +157,9 @@ class Trainer:
         if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
             begin(self.population)
         assert phase.optimizer is not None
-        self.rate = torch.zeros((), device=self.device)
+        self.rates = Rates(self.population, self._moving, self.device)
         capturable = self.device.type == "cuda"
-        self.optimizer = phase.optimizer.build(self._moving, self.rate, capturable)
+        self.optimizer = phase.optimizer.build(self.rates.groups, self.rates.base, capturable)
         load_optimizer(self.optimizer, self.resumed_optimizer)
         self.resumed_optimizer = {}
 
@@ -174,7 +185,7 @@ class Trainer:
 
         def step(inputs: Inputs) -> dict[str, Tensor]:
             x, y = pool.gather(inputs.index)
-            self.rate.copy_(inputs.rate)
+            self.rates.set(inputs.rate)
             values: dict[str, Tensor] = {}
             for sub, wanted in subs:
                 for turn in range(sub.repeat):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.population import Population
 from dareps.errors import ConfigError
 from dareps.plugin import suggestion
+from dareps.recipe.method import Method
 from dareps.tasks import Scale, kind_of
 from dareps.transfer import Train
 from dareps.types import Task
@@ -106,6 +109,18 @@ def trained(population: Population, wanted: Sequence[str], where: str) -> list[n
     return [value for name, value in population.parameters.items() if name in names]
 
 
+def warn_of_idle_branches(method: Method, phases: Sequence[Train]) -> None:
+    """Warn of domains with modules of their own that no phase ever trains: they stay as they were drawn."""
+    if method.encoder.along != "domains" or not method.recipe.sharing.isolated:
+        return
+    read = {role for phase in phases for role in ("source", "target") if getattr(phase.streams, role)}
+    for role, domains in (("source", method.sources), ("target", method.targets)):
+        for domain in domains if role not in read else ():
+            if any(True for module in method.encoder.own(domain) for _ in module.parameters()):
+                what = f"no phase reads the {role}, so what {domain} has for itself stays as it was drawn"
+                warnings.warn(f"sharing {type(method.recipe.sharing).name}: {what}.", stacklevel=2)
+
+
 def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
     """Let only the given parameters move; modules that own none of them keep their statistics still, too."""
     ids = {id(parameter) for parameter in moving}
@@ -117,6 +132,44 @@ def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
         own = [f"{path}.{name}" if path else name for name, _ in module.named_parameters(recurse=False)]
         if own and not any(name in names for name in own):
             module.training = False
+
+
+class Rates:
+    """The learning rates of a phase's parameters: one for nearly all, multiples of it for those that a scheme names.
+
+    Args:
+        population: Whose parameters move.
+        moving: Which do.
+        device: Where the optimizer reads its rates.
+
+    Attributes:
+        base: The ordinary rate, 0-d.
+    """
+
+    def __init__(self, population: Population, moving: Sequence[nn.Parameter], device: torch.device) -> None:
+        factors = {f"encoder.{name}": factor for name, factor in population.method.encoder.faster().items()}
+        own = {id(value): factors.get(name) for name, value in population.parameters.items()}
+        self.base = torch.zeros((), device=device)
+        self.faster = {factor: torch.zeros((), device=device) for factor in sorted(set(factors.values()))}
+        self.members: dict[float | None, list[nn.Parameter]] = {}
+        for parameter in moving:
+            self.members.setdefault(own[id(parameter)], []).append(parameter)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters as optimizers take them; weight decay would pull what mixes branches towards silence."""
+        return [
+            {"params": members, "lr": self.base}
+            if factor is None
+            else {"params": members, "lr": self.faster[factor], "weight_decay": 0.0}
+            for factor, members in self.members.items()
+        ]
+
+    def set(self, rate: Tensor) -> None:
+        """Take over the rate of a step."""
+        self.base.copy_(rate)
+        for factor, own in self.faster.items():
+            own.copy_(rate * factor)
 
 
 def rates(phase: Train, steps: Tensor) -> Tensor:

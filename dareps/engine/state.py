@@ -57,9 +57,9 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
         index, _, own = name.partition(".")
         state.setdefault(int(index), {})[own] = _laid_out_like(parameters[int(index)], value)
     groups = optimizer.state_dict()["param_groups"]
-    rate = optimizer.param_groups[0]["lr"]
+    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for group in optimizer.param_groups:
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
 
 

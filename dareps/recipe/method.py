@@ -51,7 +51,7 @@ class Method(nn.Module):
         self.recipe, self.tasks = recipe, tuple(tasks)
         self.lead = lead_task(self.tasks)
         self.branches = tuple(task.name for task in tasks)
-        self.domains = sources + targets
+        self.sources, self.targets, self.domains = sources, targets, sources + targets
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self._drawn_as)

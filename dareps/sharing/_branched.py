@@ -86,7 +86,8 @@ class BranchedModule(SharingModule):
     def branch_of(self, group: Group, task: str) -> int:
         """The number of the branch that one task reads for the rows of a group."""
         known("task", task, self.tasks)
-        return known(self.along[:-1], task if self.along == "tasks" else group.domain, self.names)
+        kind = "task" if self.along == "tasks" else "domain"
+        return known(kind, task if self.along == "tasks" else group.domain, self.names)
 
     def wanted(self, groups: Sequence[Group]) -> dict[int, list[int]]:
         """Branch -> the groups that want it; branches that none wants are left out."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from dareps.maths.staged import Staged
 from dareps.sharing._base import Along, Blueprint
-from dareps.sharing._branched import Flow, every
+from dareps.sharing._branched import every
 from dareps.sharing._encoders import SeparateEncoders, with_parameters
 from dareps.sharing._modules import Found, Group
 from dareps.types import Representation
+
+MakeUnit = Callable[[str, tuple[int, ...]], nn.Module]
+"""(stage, shape of one row after it) -> module on what all branches made of the rows, (T, n, *shape) both ways."""
 
 
 class StitchUnit(nn.Module):
@@ -26,8 +29,7 @@ class StitchUnit(nn.Module):
 
     def __init__(self, branches: int, channels: int, own: float) -> None:
         super().__init__()
-        start = torch.full((branches, branches), (1 - own) / (branches - 1)).fill_diagonal_(own)
-        self.alpha = nn.Parameter(start[..., None].repeat(1, 1, channels))
+        self.alpha = nn.Parameter(mixture(branches, own)[..., None].repeat(1, 1, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """The mixtures, same shape as x."""
@@ -35,44 +37,60 @@ class StitchUnit(nn.Module):
         return (alpha * x).sum(1)
 
 
+def mixture(count: int, own: float) -> Tensor:
+    """Weights (count, count) of which each row sums to 1 and holds `own` on the diagonal."""
+    return torch.full((count, count), (1 - own) / (count - 1)).fill_diagonal_(own)
+
+
 class StitchedEncoders(SeparateEncoders):
     """An encoder for each branch, and a mixture of all branches after each stage with parameters.
 
     Args:
-        own: Where the weight of a branch's own features starts.
+        unit: Makes the mixture after a stage.
+        rate: Multiple of the learning rate at which mixtures learn.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, own: float, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+    def __init__(self, unit: MakeUnit, rate: float, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
-        first = self.branches[0]
-        assert isinstance(first, Staged)
+        self.rate = rate
+        first = self.staged(0)
         self.stages = first.names
-        channels = {stage: first.shapes[stage][0] for stage in with_parameters(first)}
-        self.units = nn.ModuleDict({stage: StitchUnit(len(names), size, own) for stage, size in channels.items()})
+        self.units = nn.ModuleDict({stage: unit(stage, first.shapes[stage]) for stage in with_parameters(first)})
 
     def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """All branches on all rows, stage by stage."""
         flow, chosen = self.flow(joined, groups), every(groups)
         x = [joined] * len(self.names)
+        mixed: list[dict[str, Tensor]] = [{} for _ in x]
         for stage in self.stages:
-            x = [self._stage(flow, branch, stage, rows) for branch, rows in enumerate(x)]
+            x = [flow.through(self.staged(branch).chain[stage], chosen, rows) for branch, rows in enumerate(x)]
             if stage in self.units:
                 x = list(self.units[stage](torch.stack(x)).unbind())
-        blocks = [flow.blocks(features, chosen) for features in x]
+                mixed = [{**before, stage: rows} for before, rows in zip(mixed, x, strict=True)]
+        blocks = [flow.blocks(self.read(branch, rows, mixed[branch]), chosen) for branch, rows in enumerate(x)]
 
         def make(group: int, branch: int) -> Representation:
             return Representation(task=blocks[branch][group], shared=blocks[branch][group])
 
         return self.gather(groups, make)
 
+    def read(self, branch: int, last: Tensor, mixed: Mapping[str, Tensor]) -> Tensor:
+        """A branch's features (n, d) from its last output and from its mixtures by stage."""
+        return last
+
+    def faster(self) -> dict[str, float]:
+        """The mixtures."""
+        return {f"units.{name}": self.rate for name, _ in self.units.named_parameters()}
+
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """None: every branch is part of all mixtures."""
         return ()
 
-    def _stage(self, flow: Flow, branch: int, stage: str, x: Tensor) -> Tensor:
+    def staged(self, branch: int) -> Staged:
+        """A branch's encoder."""
         encoder = self.branches[branch]
         assert isinstance(encoder, Staged)
-        return flow.through(encoder.chain[stage], every(flow.groups), x)
+        return encoder

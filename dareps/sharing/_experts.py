@@ -40,6 +40,21 @@ class Gate(nn.Module):
         return scores.softmax(1)
 
 
+def mixed(gate: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    """sum over i of gate (n, experts)_i times outputs_i (n, *shape)."""
+    return torch.einsum("ne,en...->n...", gate, torch.stack(list(outputs)))
+
+
+def uses(module: BranchedModule, seen: Seen) -> dict[str, Tensor]:
+    """Mean gate value of each branch's experts, 0-d, as `use.BRANCH.I`."""
+    values: dict[str, Tensor] = {}
+    for branch, chosen in module.wanted(seen.groups).items():
+        gates = torch.cat([module.representation(seen, group, branch).taps[GATE] for group in chosen])
+        means = gates.detach().mean(0).unbind()
+        values |= {f"use.{module.names[branch]}.{number}": mean for number, mean in enumerate(means)}
+    return values
+
+
 class GatedExperts(BranchedModule):
     """Shared experts on all rows, a branch's own experts on its rows, and its gate's mixture of both.
 
@@ -72,12 +87,7 @@ class GatedExperts(BranchedModule):
 
     def telemetry(self, seen: Seen) -> dict[str, Tensor]:
         """How much each branch uses each of its experts: `use.BRANCH.I`."""
-        values: dict[str, Tensor] = {}
-        for branch, chosen in self.wanted(seen.groups).items():
-            gates = torch.cat([self.representation(seen, group, branch).taps[GATE] for group in chosen])
-            means = gates.detach().mean(0).unbind()
-            values |= {f"use.{self.names[branch]}.{number}": mean for number, mean in enumerate(means)}
-        return values
+        return uses(self, seen)
 
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """The branch's gate and experts."""
@@ -99,6 +109,6 @@ class GatedExperts(BranchedModule):
             assert isinstance(specific, nn.ModuleList)
             outputs += [flow.through(expert, chosen) for expert in specific]
         gate = flow.through(self.gates[branch], chosen)
-        features = torch.einsum("ne,end->nd", gate, torch.stack(outputs))
+        features = mixed(gate, outputs)
         blocks, gates = flow.blocks(features, chosen), flow.blocks(gate, chosen)
         return {group: Representation(x, x, taps={GATE: gates[group]}) for group, x in blocks.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from dareps.sharing._base import Along
 from dareps.types import Representation
 
 
@@ -36,7 +37,14 @@ class SharingModule(nn.Module):
     """A built sharing scheme.
 
     It keeps no tensor of a step on itself: alignments copy it in the middle of one.
+
+    Attributes:
+        along: What its branches are; None where it has none.
+        names: Their names.
     """
+
+    along: Along | None = None
+    names: tuple[str, ...] = ()
 
     def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
@@ -48,6 +56,10 @@ class SharingModule(nn.Module):
 
     def telemetry(self, seen: Seen) -> dict[str, Tensor]:
         """Further 0-d values for the log alone."""
+        return {}
+
+    def faster(self) -> dict[str, float]:
+        """Parameters by name that learn at a multiple of the rate, without weight decay, and the multiple."""
         return {}
 
     def own(self, branch: str) -> tuple[nn.Module, ...]:

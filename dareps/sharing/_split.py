@@ -13,28 +13,10 @@ from dareps.sharing._base import Along, Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._encoders import check_stages, with_parameters
 from dareps.sharing._modules import Found, Group
+from dareps.sharing._part import Part
 from dareps.types import Representation
 
 WHERE = "sharing hierarchical"
-
-
-class Part(nn.Module):
-    """Some consecutive stages of an encoder.
-
-    Args:
-        encoder: The encoder, which gives them up.
-        stages: Their names.
-    """
-
-    def __init__(self, encoder: Staged, stages: Sequence[str]) -> None:
-        super().__init__()
-        self.chain = nn.ModuleDict({stage: encoder.chain[stage] for stage in stages})
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x after all stages."""
-        for stage in self.chain.values():
-            x = stage(x)
-        return x
 
 
 class SplitEncoder(BranchedModule):

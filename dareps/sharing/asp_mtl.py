@@ -21,11 +21,12 @@ class AspMtl(BranchedScheme):
 
     - `sharing.adversary`: the mean over branches of the mean of -log softmax(b + U r(s)) at the branch's place, where r
       reverses the gradient: U and b learn to tell branches apart, the shared encoder to prevent it;
-    - `sharing.difference`: the sum over branches of |S' H|_F^2 (Liu et al., ACL 2017, eq. 8 to 15, weights from
-      section 5.2).
+    - `sharing.difference`: the sum over branches of |S' H|_F^2 (Liu et al., ACL 2017, eq. 15 and what it
+      sums up, with its weights).
 
     In the paper the branches are 16 review domains, each with rows of its own. Along tasks that are asked of the same
-    rows there is nothing to tell apart, and the adversary has no effect in the end. Alignments see S.
+    rows there is nothing to tell apart, and the adversary has no effect in the end. Along domains of which one has no
+    labels, heads never learned to read its private features. Alignments see S.
 
     rows (n, *shape) -> features (n, 2 d) for heads, shared ones (n, d) for alignments, private ones (n, d) beside them.
 

@@ -17,7 +17,7 @@ class CGC(BranchedScheme):
     """Shared experts and experts of each branch's own, mixed by a gate per branch (CGC, one level of PLE).
 
     Branch t's features are the sum over experts i of g_t(x)_i E_i(x), where i runs over the shared experts and those of
-    branch t, and g_t(x) = softmax(W_t x + b_t) (Tang et al., RecSys 2020, eq. 1 to 3). x is the flattened input; of
+    branch t, and g_t(x) = softmax(W_t x + b_t) (Tang et al., RecSys 2020, eq. 1 to 4). x is the flattened input; of
     images, its means over at most 8 x 8 places. A branch's own experts run on its rows alone. The first shared expert
     starts as hard sharing's encoder, every other from a draw of its own; one shared expert and none of one's own is
     hard sharing.

@@ -10,6 +10,8 @@ from pydantic import Field
 from dareps.sharing._base import Blueprint, BranchedScheme, Limit
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dareps.sharing._modules import SharingModule
 
 
@@ -23,7 +25,7 @@ class CrossStitch(BranchedScheme):
     where x_u is what branch u's stage made of the same rows (Misra et al., CVPR 2016, eq. 1, for T branches; there
     after pooling and dense layers, which is where stages end). alpha_tt starts at `own` and every other at
     (1 - own) / (T - 1): 0.9 and 0.1 for two branches, the paper's best pair. Only the start is a convex combination.
-    There is no penalty.
+    There is no penalty; alpha learns at `rate` times the learning rate (the paper's 100 to 1000, with SGD).
 
     Branches start as copies of one draw, as the paper's start from one trained network. Every branch runs on every row,
     since it is part of all mixtures; so none is isolated. With `own: 1` the mixtures start at the identity, and the
@@ -37,6 +39,8 @@ class CrossStitch(BranchedScheme):
 
     own: float = Field(0.9, ge=0, le=1)
     """Where the weight of a branch's own features starts."""
+    rate: float = Field(100.0, gt=0)
+    """Multiple of the learning rate at which alpha learns, without weight decay."""
 
     def limits(self) -> Mapping[Limit, Self]:
         """Mixtures at the identity."""
@@ -44,6 +48,11 @@ class CrossStitch(BranchedScheme):
 
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, and a unit after each stage that has parameters."""
-        from dareps.sharing._cross_stitch import StitchedEncoders
+        from dareps.sharing._cross_stitch import StitchedEncoders, StitchUnit
 
-        return StitchedEncoders(self.own, blueprint, *self.branches(blueprint))
+        along, names = self.branches(blueprint)
+
+        def unit(_: str, shape: tuple[int, ...]) -> nn.Module:
+            return StitchUnit(len(names), shape[0], self.own)
+
+        return StitchedEncoders(unit, self.rate, blueprint, along, names)

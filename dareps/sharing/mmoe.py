@@ -17,7 +17,7 @@ class MMoE(BranchedScheme):
     """Several encoders for all, mixed by a gate per branch (MMoE).
 
     Branch t's features are the sum over experts i of g_t(x)_i E_i(x) with g_t(x) = softmax(W_t x + b_t): every expert
-    runs on every row once, and a branch has nothing for itself but its gate (Ma et al., KDD 2018, eq. 5 to 7, eight
+    runs on every row once, and a branch has nothing for itself but its gate (Ma et al., KDD 2018, section 4, eight
     experts as there). x is the flattened input; of images, its means over at most 8 x 8 places, so that gates stay
     small. Experts start from draws of their own, since equal ones would stay equal. One expert is hard sharing.
 

@@ -32,7 +32,7 @@ class SharedPrivate(BranchedScheme):
 
     The similarity term is an alignment of its own (`align: [{name: adversarial, weight: 0.25}]`). The private encoders
     start from draws of their own: equal to the shared one they would learn the same. Bousmalis et al., NIPS 2016, eq. 1
-    and 4 to 7, weights from its supplement; there the extra losses begin after 10000 steps, here by `schedule`.
+    and 3 to 5, weights from its supplement; there the extra losses begin after 10000 steps, here by `schedule`.
 
     rows (n, *shape) -> shared codes (n, d) for heads and alignments, private codes (n, d) beside them.
 

@@ -35,7 +35,7 @@ class Soft(BranchedScheme):
     - `laf`, `tucker`, `tt`: each weight tensor of the branches stacked along a last axis, W (D_1, ..., D_{N-1}, T), is
       given the trace norm |.|_* of its last-axis flattening (T, D_1 ... D_{N-1}), of all N mode flattenings, or of all
       N - 1 tensor-train flattenings (D_1 ... D_i, D_{i+1} ... T), summed (Yang & Hospedales, ICLR 2017 workshop,
-      table 1). Biases stay free; directions of singular value 0 get no gradient.
+      section 2). Biases stay free; directions of singular value 0 get no gradient.
 
     a_l is the stage's own factor, 1 unless `stages` says otherwise. Heads belong to tasks and are never coupled, nor
     are the running statistics of normalisation layers. Branches start as copies, so `l2` starts at 0.

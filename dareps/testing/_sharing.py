@@ -24,7 +24,7 @@ from dareps.sharing import Blueprint, SharingScheme
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
 
 TASKS, DOMAINS, SHAPE = ("a", "b", "c"), ("x", "y", "z"), (4,)
-ENCODER: Final = MLP(width=3, depth=2, activation="tanh", norm=True)
+ENCODER: Final = MLP(width=4, depth=2, activation="tanh", norm=True)
 EVERYTHING: Final = tuple(Group(2, domain, TASKS) for domain in DOMAINS)
 OPTIMIZERS: Final[tuple[Callable[[list[nn.Parameter]], Optimizer], ...]] = (
     lambda parameters: SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.1),

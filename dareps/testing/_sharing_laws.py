@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state
 from torch.optim import Optimizer
 
 from dareps.sharing import SharingScheme
-from dareps.sharing._base import BranchedScheme
+from dareps.sharing._base import Along, BranchedScheme
 from dareps.sharing._modules import Group, SharingModule
 from dareps.testing._gates import forbid_host_sync
 from dareps.testing._law import demand
@@ -53,14 +53,14 @@ class SharingLaw:
     needs: Callable[[SharingScheme], bool] = lambda scheme: True
 
 
-def along(scheme: SharingScheme) -> str:
-    """What the scheme's branches are in the kit; empty where it has none."""
-    return (scheme.along or "tasks") if isinstance(scheme, BranchedScheme) else ""
+def along(scheme: SharingScheme) -> Along | None:
+    """What the scheme's branches are in the kit; None where it has none."""
+    return (scheme.along or "tasks") if isinstance(scheme, BranchedScheme) else None
 
 
 def branches(scheme: SharingScheme) -> tuple[str, ...]:
     """The scheme's branches in the kit."""
-    return {"tasks": TASKS, "domains": DOMAINS, "": ()}[along(scheme)]
+    return {"tasks": TASKS, "domains": DOMAINS, None: ()}[along(scheme)]
 
 
 def _what_was_asked_for(subject: SharingSubject, case: SharingCase) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from dareps.sharing._base import Along
 from dareps.sharing._modules import Found, Group, SharingModule
 from dareps.sharing.hard import Hard
 from dareps.testing._law import demand
@@ -32,9 +33,9 @@ _STEPS, _ROUNDING = 3, 1e-12
 class _Separate(SharingModule):
     """An encoder for every branch, from the definition."""
 
-    def __init__(self, encoders: Sequence[nn.Module], names: Sequence[str], along: str) -> None:
+    def __init__(self, encoders: Sequence[nn.Module], names: tuple[str, ...], along: Along | None) -> None:
         super().__init__()
-        self.encoders, self.names, self.along = nn.ModuleList(encoders), list(names), along
+        self.encoders, self.names, self.along = nn.ModuleList(encoders), names, along
 
     def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer as TorchOptimizer
 
 
+Parameters = Iterable["nn.Parameter"] | Iterable[dict[str, Any]]
+"""Parameters, or groups of them with settings of their own."""
+
+
 class Optimizer(Plugin, family="optimizer"):
     """An element-wise update rule: it acts on each number alone, so stacked seeds do not mix."""
 
@@ -23,6 +27,6 @@ class Optimizer(Plugin, family="optimizer"):
     weight_decay: float = Field(0.0, ge=0)
     """Pull of every parameter towards 0."""
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+    def build(self, parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         """The torch optimizer; `lr` is a 0-d tensor that the loop rewrites each step."""
         raise ContractError(f"optimizer {type(self).name}", "it has no build()", fix="Define build(parameters, ...).")

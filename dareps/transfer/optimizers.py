@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from dareps.plugin import Tune
-from dareps.transfer._optimizer import Optimizer
+from dareps.transfer._optimizer import Optimizer, Parameters
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
     from torch.optim import Adam as TorchAdam
     from torch.optim import Optimizer as TorchOptimizer
 
@@ -25,7 +24,7 @@ class SGD(Optimizer):
     nesterov: bool = False
     """Look ahead along the momentum."""
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+    def build(self, parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.SGD`, fused."""
         from torch import optim
 
@@ -49,15 +48,13 @@ class Adam(Optimizer):
     eps: float = Field(1e-8, gt=0)
     """Added to the root of the mean squared gradient."""
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+    def build(self, parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.Adam`, fused."""
         from torch import optim
 
         return self._build(optim.Adam, parameters, lr, capturable)
 
-    def _build(
-        self, kind: type[TorchAdam], parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool
-    ) -> TorchOptimizer:
+    def _build(self, kind: type[TorchAdam], parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         betas, decay = (self.beta1, self.beta2), self.weight_decay
         return kind(parameters, lr=lr, betas=betas, eps=self.eps, weight_decay=decay, fused=True, capturable=capturable)
 
@@ -68,7 +65,7 @@ class AdamW(Adam):
     name = "adamw"
     weight_decay: float = Field(0.01, ge=0)
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
+    def build(self, parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.AdamW`, fused."""
         from torch import optim
 

@@ -133,3 +133,15 @@ def test_a_dry_run_without_the_data_says_so():
     assert found.exit_code == 0
     assert yaml.safe_load(found.stdout)["data"]["name"] == "digits"
     assert found.stdout.splitlines()[-1].startswith("# key: not known without the data.")
+
+
+@pytest.mark.parametrize(("scheme", "own", "shared"), [("hard", 0, 13168), ("soft", 13168, 0)])
+def test_a_sharing_scheme_tells_what_it_costs(scheme: str, own: int, shared: int):
+    page = ask("show", scheme).stdout
+    assert "branch  own parameters  shared parameters  multiply-adds a row" in " ".join(page.split("\n"))
+    lines = [line.split() for line in page.splitlines()]
+    names = ["all"] if scheme == "hard" else ["fonts", "scans"]
+    # Convolutions 3x3 on 8x8 places, then on 4x4 after pooling, then what 2x2 leave.
+    cost = 64 * 9 * 16 + 16 * 9 * 16 * 32 + 4 * 32 * 64
+    for name in names:
+        assert [name, f"{own:,}", f"{shared:,}", f"{cost:,}"] in lines

@@ -8,7 +8,7 @@ from dareps.sharing import Blueprint
 from dareps.sharing._modules import Group, Seen
 
 TASKS, DOMAINS, SHAPE = ("kind", "colour"), ("books", "films"), (4,)
-TWO_LAYERS = MLP(width=3, depth=2, activation="tanh")
+TWO_LAYERS = MLP(width=4, depth=2, activation="tanh")
 
 
 def blueprint(encoder=TWO_LAYERS, shape=SHAPE, tasks=TASKS, domains=DOMAINS):

@@ -66,7 +66,7 @@ def test_stages_have_factors_of_their_own():
 
 def test_the_mean_is_per_value_of_a_stage():
     module = moved(Soft(scale="mean"))
-    sizes = {"layer1": 4 * 3 + 3, "layer2": 3 * 3 + 3}
+    sizes = {"layer1": 4 * 4 + 4, "layer2": 4 * 4 + 4}
     wanted = sum(pairs_of(module, stage) / (size * len(TASKS)) for stage, size in sizes.items())
     torch.testing.assert_close(called(module, EVERYONE)[1]["coupling"], wanted)
 

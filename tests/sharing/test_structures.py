@@ -3,19 +3,23 @@
 import pytest
 import torch
 
+from dareps.encoders.digit_cnn import DigitCNN
 from dareps.encoders.mlp import MLP
 from dareps.errors import ConfigError
 from dareps.sharing._cross_stitch import StitchUnit
 from dareps.sharing._experts import Gate
 from dareps.sharing._modules import Group, Seen
+from dareps.sharing._sluice import SluiceUnit
 from dareps.sharing.cgc import CGC
 from dareps.sharing.cross_stitch import CrossStitch
 from dareps.sharing.hierarchical import Hierarchical
 from dareps.sharing.mmoe import MMoE
+from dareps.sharing.ple import PLE
+from dareps.sharing.sluice import Sluice
 from tests.sharing._make import TASKS, blueprint, built, called, rows
 
 ONE = [(3, "books", TASKS)]
-NORMED = MLP(width=3, depth=2, norm=True)
+NORMED = MLP(width=4, depth=2, norm=True)
 
 
 def test_stitches_start_at_the_papers_values():
@@ -160,6 +164,93 @@ def test_gates_of_images_read_means_over_places():
     x = torch.randn(5, 2, 16, 4)
     means = x.view(5, 2, 8, 2, 4).mean(3)
     torch.testing.assert_close(gate(x), gate.scores(means.flatten(1)).softmax(1))
+
+
+def test_a_sluice_mixes_subspaces_of_branches():
+    unit = SluiceUnit(2, 2, 0.7)
+    with torch.no_grad():
+        unit.alpha.copy_(torch.arange(16.0).view(2, 2, 2, 2))
+    for shape in ((2, 3, 6), (2, 3, 6, 2, 5)):
+        x = torch.randn(shape)
+        parts, found = x.view(2, 3, 2, 3, *shape[3:]), unit(x).view(2, 3, 2, 3, *shape[3:])
+        for t, k in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            wanted = sum(unit.alpha[t, k, u, j] * parts[u, :, j] for u in range(2) for j in range(2))
+            torch.testing.assert_close(found[t, :, k], wanted)
+
+
+def test_sluices_start_as_convex_mixtures():
+    unit = SluiceUnit(3, 2, 0.9)
+    assert torch.allclose(unit.alpha.flatten(2).sum(2), torch.ones(3, 2))
+    assert all(unit.alpha[t, k, t, k].item() == pytest.approx(0.9) for t in range(3) for k in range(2))
+    module = built(Sluice(last=0.8), encoder=MLP(width=4, depth=3))
+    torch.testing.assert_close(module.beta, torch.tensor([[0.1, 0.1, 0.8]] * 2).double(), atol=1e-7, rtol=0)
+
+
+def test_subspaces_that_read_the_same_are_penalised():
+    module = built(Sluice())
+    wanted = 0.0
+    for branch in module.branches:
+        for stage in ("layer1", "layer2"):
+            one, other = branch.chain[stage][0].weight.split(2)
+            wanted += (one @ other.T).pow(2).sum()
+    torch.testing.assert_close(called(module, ONE)[1]["orthogonality"], wanted)
+    assert called(built(Sluice(subspaces=1)), ONE)[1] == {}
+
+
+def test_stages_of_another_width_come_through_bridges_that_start_at_0():
+    settings = {"encoder": DigitCNN(channels=(4, 6), width=4, padding=2), "shape": (1, 8, 8)}
+    module = built(Sluice(last=0.5), **settings)
+    assert [type(bridge).__name__ for bridge in module.bridges[0].values()] == ["ZeroLinear", "ZeroLinear"]
+    assert all(not own.any() for bridge in module.bridges[0].values() for own in bridge.parameters())
+
+
+def test_channels_that_do_not_fall_into_subspaces_are_refused():
+    message = r"2 subspaces need stage layer1 to give \(6,\) or another multiple, got \(5,\)"
+    with pytest.raises(ConfigError, match=message):
+        built(Sluice(), encoder=MLP(width=5))
+
+
+def test_the_shared_stream_holds_the_experts_of_all_branches():
+    module = built(PLE())
+    found, _ = called(module, [(3, "books", ("kind",))])
+    found[0]["kind"].task.square().sum().backward()
+    low, high = module.levels
+    assert all(own.grad is not None and own.grad.any() for own in low.specific[1].parameters())
+    assert all(own.grad is None for own in high.specific[1].parameters())
+    assert low.shared_gate.scores.out_features == 3
+    assert high.shared_gate is None
+
+
+def test_levels_are_those_of_the_definition():
+    module, x = built(PLE()), rows(3)
+    found, _ = called(module, ONE, x)
+    low, high = module.levels
+
+    def weights(gate, rows):
+        return (rows @ gate.scores.weight.T + gate.scores.bias).softmax(1)
+
+    shared, own = low.experts[0](x), [low.specific[t][0](x) for t in range(2)]
+    every = weights(low.shared_gate, x)
+    common = every[:, [0]] * shared + every[:, [1]] * own[0] + every[:, [2]] * own[1]
+    for t, task in enumerate(TASKS):
+        gate = weights(low.gates[t], x)
+        stream = gate[:, [0]] * shared + gate[:, [1]] * own[t]
+        gate = weights(high.gates[t], stream)
+        wanted = gate[:, [0]] * high.experts[0](common) + gate[:, [1]] * high.specific[t][0](stream)
+        torch.testing.assert_close(found[0][task].task, wanted)
+
+
+@pytest.mark.parametrize(
+    ("depth", "levels", "parts"),
+    [
+        (1, 2, [["input", "layer1"]]),
+        (3, 2, [["input", "layer1"], ["layer2", "layer3"]]),
+        (3, 9, [["input", "layer1"], ["layer2"], ["layer3"]]),
+    ],
+)
+def test_stages_fall_into_levels(depth, levels, parts):
+    module = built(PLE(levels=levels), encoder=MLP(width=4, depth=depth))
+    assert [list(level.experts[0].chain) for level in module.levels] == parts
 
 
 def test_experts_start_apart():

@@ -12,15 +12,17 @@ from dareps.sharing.cgc import CGC
 from dareps.sharing.cross_stitch import CrossStitch
 from dareps.sharing.hierarchical import Hierarchical
 from dareps.sharing.mmoe import MMoE
+from dareps.sharing.ple import PLE
 from dareps.sharing.shared_private import SharedPrivate
+from dareps.sharing.sluice import Sluice
 from dareps.sharing.soft import Soft
 from tests.sharing._make import DOMAINS, TASKS, blueprint, built, called, rows
 
 SCHEMES = {name: part for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")}
 ENCODERS = {name: part for name, part in plugins(Encoder).items() if part.__module__.startswith("dareps.")}
 IMAGE = (1, 8, 8)
-FITTED = {"digit_cnn": {"padding": 2, "channels": (3, 4), "width": 6}}
-BRANCHED = (Soft, CrossStitch, Hierarchical, SharedPrivate, AspMtl, MMoE, CGC)
+FITTED = {"digit_cnn": {"padding": 2, "channels": (4, 6), "width": 6}}
+BRANCHED = (Soft, CrossStitch, Hierarchical, SharedPrivate, AspMtl, MMoE, CGC, PLE, Sluice)
 
 
 def cell(scheme, encoder, along):

@@ -42,8 +42,9 @@ def total_of(trainer):
     return trainer.population.losses(pool, *pool.gather(own.index), own)
 
 
-@pytest.mark.parametrize("recipe", ["mcd", "vada"])
-@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "hard"])
+@pytest.mark.parametrize(
+    ("scheme", "recipe"), [*((name, "vada") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("soft", "wdgrl")]
+)
 def test_stacked_seeds_train_as_if_alone(scheme, recipe):
     more = (*FLOAT64, ("normalise", "per_domain"))
     together = trained(scheme, (0, 7), recipe, more)
@@ -110,7 +111,29 @@ def test_a_stage_is_frozen_in_every_branch():
     )
 
 
-@pytest.mark.parametrize("scheme", ["shared_private", "cgc"])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_mixtures_learn_at_a_multiple_of_the_rate_and_without_weight_decay(stacked):
+    optimizer = ("phases.*.optimizer", {"name": "sgd", "lr": 0.01, "momentum": 0.0, "weight_decay": 0.5})
+    more = (*FLOAT64, optimizer, ("phases.*.steps", 1), ("phases.*.schedule", "constant"))
+    start = weights_of(untrained("cross_stitch", more=more))
+    steps = {
+        rate: {name: own - start[name] for name, own in weights_of(trainer).items()}
+        for rate, trainer in (
+            (rate, trained("cross_stitch", more=more, stacked=stacked, rate=rate)) for rate in (1.0, 50.0)
+        )
+    }
+    for name, step in steps[1.0].items():
+        factor = 50 if "alpha" in name else 1
+        torch.testing.assert_close(steps[50.0][name], factor * step, atol=1e-9, rtol=1e-7)
+    decayed = weights_of(trained("cross_stitch", more=(*more, (f"{optimizer[0]}.weight_decay", 0.0)), rate=1.0))
+    for name, own in decayed.items():
+        if "alpha" in name:
+            torch.testing.assert_close(own - start[name], steps[1.0][name])
+        elif name.endswith("0.weight"):
+            assert not torch.allclose(own - start[name], steps[1.0][name]), name
+
+
+@pytest.mark.parametrize("scheme", ["shared_private", "cgc", "cross_stitch"])
 def test_a_stopped_run_continues_exactly_and_its_model_predicts(scheme, tmp_path):
     more = (*FEW, ("sharing", scheme), ("engine.checkpoint_seconds", 0.0), ("engine.flush", 2), ("normalise", "joint"))
     run = run_of("dann", more)
@@ -120,7 +143,8 @@ def test_a_stopped_run_continues_exactly_and_its_model_predicts(scheme, tmp_path
         execute([run], Surroundings(tmp_path / "parts", CPU, stop=lambda: next(calls) >= 1))
     (resumed,) = execute([run], Surroundings(tmp_path / "parts", CPU))
     assert [own.target_metric for own in resumed.selected] == [own.target_metric for own in whole.selected]
-    assert any(name.startswith("sharing.") for name in whole.curves)
+    assert any(name.startswith("sharing.") for name in whole.curves) == (scheme != "cross_stitch")
+    assert resumed.curves == whole.curves
     models = [dareps.load(tmp_path / part / own.folder) for part, own in (("whole", whole), ("parts", resumed))]
     x = np.random.default_rng(0).uniform(0, 1, (5, *models[0].shape))
     first, second = (model.predict_proba(x) for model in models)
