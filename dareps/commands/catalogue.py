@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from dareps.commands._fields import class_lines, field_texts, setting_lines
 from dareps.commands._output import columns
+from dareps.data._base import Protocol
 from dareps.errors import ConfigError
 from dareps.plugin import Plugin, Settings, families, plugins, suggestion
 from dareps.recipe.bind import bind_run, find_config, load_plugins, parts, shipped
@@ -114,7 +115,8 @@ def _recipe(name: str, files: list[str]) -> Iterator[str]:
     lines = [line.cells for line in setting_lines(run.method) if line.path != "plugins"]
     engine = [line.cells for line in setting_lines(run.engine, "engine")]
     data = [line.cells for line in setting_lines(run.data, "data")]
-    protocol = (f"protocol = {run.protocol}", "inductive | paper | transductive", field_texts(Run)["protocol"])
+    choices = " | ".join(get_args(Protocol))
+    protocol = (f"protocol = {run.protocol}", choices, field_texts(Run)["protocol"])
     yield from columns([*lines, *data, protocol, *engine], indent="  ")
     yield "\nParts"
     for part in dict.fromkeys(type(part) for part in parts(run.method)):

@@ -71,15 +71,22 @@ def show(outcome: Outcome, folder: Path) -> None:
     """Print what a run came to."""
     from rich.table import Table
 
+    from dareps.engine.outcome import by_task
+
     own = outcome.identity
-    title = f"{own.recipe} on {own.dataset}/{own.source}:{own.target}, seed {own.seed}"
+    title = f"{own.recipe} on {own.dataset}/{own.split}, seed {own.seed}"
     table = Table(title=f"{title} ({duration(outcome.seconds)})", title_justify="left")
-    for name in ("selection", "step", "score", "source validation %", "target test %"):
-        table.add_column(name, justify="left" if name == "selection" else "right")
+    test = "target test %" if own.target else "test %"
+    columns = ("selection", "step", "score", "source validation %" if own.target else "validation %", test)
+    for name in (*(("task",) if outcome.others else ()), *columns):
+        table.add_column(name, justify="left" if name in ("selection", "task") else "right")
     kept = own.config.get("engine", {}).get("keep", "") if outcome.folder else ""
-    for row in outcome.selected:
-        figures = (f"{row.score:.4g}", f"{100 * row.source_metric:.1f}", f"{100 * row.target_metric:.1f}")
-        table.add_row(row.selection, str(row.step), *figures, style="bold" if row.selection == kept else "")
+    for share in by_task([outcome]):
+        for row in share.selected:
+            named = (share.identity.task,) if outcome.others else ()
+            figures = (f"{row.score:.4g}", f"{100 * row.source_metric:.1f}", f"{100 * row.target_metric:.1f}")
+            style = "bold" if row.selection == kept else ""
+            table.add_row(*named, row.selection, str(row.step), *figures, style=style)
     console().print(table)
     if kept:
         say(f"Saved is the checkpoint chosen by {kept}; change it with engine.keep=RULE.")

@@ -54,6 +54,11 @@ class Identity:
     seed: int
     config: dict[str, Any]
 
+    @property
+    def split(self) -> str:
+        """`source:target`, or the domains alone where there is no target."""
+        return ":".join(side for side in (self.source, self.target) if side)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -66,6 +71,7 @@ class Outcome:
         warnings: Collapse and the like, a sentence each.
         selected: One entry per selection rule, for the identity's task; empty when the run failed.
         others: The same for every further task: the same checkpoints, other figures.
+        further: Whether this is a further task's share of a run, as `by_task` gives it.
         curves: name -> [(step, value), ...] for losses by part, validator scores and metrics.
         scatter: 2-d features of target test and source validation rows, before and after training, for the report:
             {"before": {"x": (n, 2), "domain": [...], "label": [...]}, "after": ...}; None when not asked for.
@@ -83,17 +89,37 @@ class Outcome:
     scatter: dict[str, Any] | None = None
     folder: str = ""
     others: dict[str, tuple[Selected, ...]] = field(default_factory=dict)
+    further: bool = False
 
 
 def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """One outcome per run and task, each with that task's name and figures; those of one task are as they are."""
+    """One outcome per run and task, each with that task's name, figures and curves; doing it again changes nothing."""
     return [
-        outcome if task == outcome.identity.task else _of_task(outcome, task)
-        for outcome in outcomes
-        for task in (outcome.identity.task, *outcome.others)
+        own for outcome in outcomes for own in (_lead(outcome), *(_further(outcome, task) for task in outcome.others))
     ]
 
 
-def _of_task(outcome: Outcome, task: str) -> Outcome:
-    identity = replace(outcome.identity, task=task)
-    return replace(outcome, identity=identity, selected=outcome.others[task], others={}, scatter=None)
+def _lead(outcome: Outcome) -> Outcome:
+    if not outcome.others:
+        return outcome
+    return replace(outcome, others={}, curves=_curves(outcome, outcome.identity.task))
+
+
+def _further(outcome: Outcome, task: str) -> Outcome:
+    return replace(
+        outcome,
+        identity=replace(outcome.identity, task=task),
+        selected=outcome.others[task],
+        others={},
+        further=True,
+        curves=_curves(outcome, task),
+        scatter=None,
+    )
+
+
+def _curves(outcome: Outcome, task: str) -> dict[str, list[tuple[int, float]]]:
+    """Curves with one task's figures on the source, and without those of several tasks together."""
+    together = ("source_accuracy", "score.oracle")
+    own = {name: curve for name, curve in outcome.curves.items() if name not in together}
+    source = own.get(f"source.{task}")
+    return own if source is None else {**own, "source_metric": source}

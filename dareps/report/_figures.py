@@ -43,7 +43,7 @@ def _curves_caption(section: Section) -> str:
         how = "Mean over splits and seeds, band of one standard deviation over seeds"
     without = uncurved(section)
     lacking = f" Without curves: {listed(without)}." if without else ""
-    return f"{how}. The target's accuracy is for looking at: it chose no headline checkpoint.{lacking}"
+    return f"{how}. The target's {section.measure} is for looking at: it chose no headline checkpoint.{lacking}"
 
 
 def _scatters(section: Section) -> list[Drawn]:

@@ -12,14 +12,19 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:.1f}"
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """`[75.9, 77.1]`, cut at 0 and 100: Student's t knows nothing of the range of an accuracy."""
-    return NONE if low is None or high is None else f"[{percent(within(low))}, {percent(within(high))}]"
+def interval(low: float | None, high: float | None, share: bool = True) -> str:
+    """`[75.9, 77.1]`, cut at 100, and a share at 0 too: Student's t knows nothing of the range of an accuracy."""
+    return NONE if low is None or high is None else f"[{percent(within(low, share))}, {percent(within(high, share))}]"
 
 
-def within(value: float) -> float:
-    """A share, brought back to 0 to 1."""
-    return min(max(value, 0.0), 1.0)
+def within(value: float, share: bool = True) -> float:
+    """A figure brought back to at most 1, and a share to at least 0."""
+    return min(max(value, 0.0) if share else value, 1.0)
+
+
+def capital(word: str) -> str:
+    """`accuracy` -> `Accuracy`, as a title begins."""
+    return word[:1].upper() + word[1:]
 
 
 def points(value: float | None) -> str:

@@ -128,7 +128,7 @@ def _tiles(section: Section) -> list[Tile]:
         ("upper bound: target labels", section.entry(TARGET_ONLY, AVERAGE), "bound"),
     )
     return [
-        Tile(label, percent(entry.mean), f"{_named(section, entry)} {_bracket(entry)}".strip(), role)
+        Tile(label, percent(entry.mean), f"{_named(section, entry)} {_bracket(section, entry)}".strip(), role)
         for label, entry, role in wanted
         if entry is not None and entry.mean is not None
     ]
@@ -142,5 +142,5 @@ def _named(section: Section, entry: Entry) -> str:
     return f"{name}, {count} of {len(section.choices)} times" if others else name
 
 
-def _bracket(entry: Entry) -> str:
-    return interval(entry.low, entry.high) if entry.low is not None else ""
+def _bracket(section: Section, entry: Entry) -> str:
+    return interval(entry.low, entry.high, section.kind.share) if entry.low is not None else ""

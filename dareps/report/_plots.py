@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from dareps.engine.outcome import Outcome
-from dareps.report._format import within
+from dareps.report._format import capital, within
 from dareps.report._section import Section
 from dareps.report._style import FAINT, GREY, INK, Look
 from dareps.suite._results import BOUNDS, CHOSEN, SOURCE_ONLY, TARGET_ONLY
@@ -46,13 +46,14 @@ def accuracy_plot(section: Section, look: dict[str, Look]) -> Figure | None:
         1, 1 + paired, sharey=True, squeeze=False, width_ratios=(1.15, 1) if paired else (1,)
     )[0]
     for place, entry in enumerate(rows):
-        _accuracy_row(left, place, entry, look[entry.recipe])
+        _accuracy_row(left, place, entry, look[entry.recipe], section.kind.share)
         for right in others:
             _difference_row(right, place, section, entry, look[entry.recipe])
     _bound_lines(left, section)
     left.set_yticks(range(len(rows)), [entry.recipe for entry in rows])
     left.set_ylim(-0.6, len(rows) - 0.4)
-    left.set(xlabel="target accuracy %", title=_accuracy_title(section, rows))
+    side = "" if section.protocols == ["supervised"] else "target "
+    left.set(xlabel=f"{side}{section.measure} %", title=_accuracy_title(section, rows))
     for right in others:
         right.axvline(0, color=GREY, linewidth=1.2)
         right.set(xlabel=f"points against {SOURCE_ONLY}", title=_difference_title(section))
@@ -78,7 +79,8 @@ def _row_style(axes: Axes, rows: Sequence[Entry]) -> None:
 
 
 def _accuracy_title(section: Section, rows: Sequence[Entry]) -> str:
-    average = "Accuracy" if len(section.splits) == 1 else "Accuracy, average over splits"
+    measure = capital(section.measure)
+    average = measure if len(section.splits) == 1 else f"{measure}, average over splits"
     return f"{average}, 95 % interval over seeds" if any(entry.low is not None for entry in rows) else average
 
 
@@ -107,7 +109,7 @@ def curves_plot(section: Section, look: dict[str, Look]) -> Figure | None:
     for axes in list(grid.flat)[len(drawn) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
-        axes.set_ylabel("accuracy %")
+        axes.set_ylabel(f"{section.measure} %")
     figure.legend(handles=_curve_keys(section, references, look), loc="outside lower center", ncols=4)
     return figure
 
@@ -122,10 +124,10 @@ def target_curve_name(outcomes: Sequence[Outcome]) -> str:
     return next((name for name in TARGET_CURVES if any(run.curves.get(name) for run in outcomes)), "")
 
 
-def _accuracy_row(axes: Axes, place: int, entry: Entry, look: Look) -> None:
+def _accuracy_row(axes: Axes, place: int, entry: Entry, look: Look, share: bool) -> None:
     value = 100 * (entry.mean or 0.0)
     if entry.low is not None and entry.high is not None:
-        ends = [100 * within(entry.low), 100 * within(entry.high)]
+        ends = [100 * within(entry.low, share), 100 * within(entry.high, share)]
         axes.plot(ends, [place, place], color=look.colour, linewidth=2.4, alpha=0.75)
     _dot(axes, value, place, look)
 
@@ -155,7 +157,11 @@ def _bound_lines(axes: Axes, section: Section) -> None:
         axes.axvline(value, color=INK, linestyle=style, linewidth=1.4, label=f"{name} {value:.1f}", zorder=1)
         if entry.low is not None and entry.high is not None:
             axes.axvspan(
-                100 * within(entry.low), 100 * within(entry.high), color=GREY, alpha=0.16, linewidth=0, zorder=0
+                *(100 * within(end, section.kind.share) for end in (entry.low, entry.high)),
+                color=GREY,
+                alpha=0.16,
+                linewidth=0,
+                zorder=0,
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
-from dareps.engine.outcome import Outcome, Selected
+from dareps.engine.outcome import Outcome, Selected, by_task
 from dareps.errors import ConfigError
 from dareps.plugin import plugins
 from dareps.report._facts import phases
@@ -27,9 +27,10 @@ from dareps.suite._results import (
 )
 from dareps.suite.exports import Entry, leaderboard
 from dareps.suite.statistics import best_recipe, comparable
+from dareps.tasks import KINDS, TaskKind
 
 HEADLINE: Final = "information_maximisation"
-_FALLBACKS: Final = (HEADLINE, "entropy", "dev", "source_accuracy", "last")
+_FALLBACKS: Final = (HEADLINE, "entropy", "dev", "source_score", "source_accuracy", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,17 @@ class Section:
         own = self.outcomes[0].identity
         kind = plugins(Dataset).get(own.dataset)
         return next((task.classes for task in (kind.tasks if kind else ()) if task.name == own.task), ())
+
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of task, by the names of the figures; classification where there are none."""
+        names = {frozenset(row.metrics) for run in self.finished for row in run.selected}
+        return next((kind for kind in KINDS.values() if frozenset(kind.further) in names), KINDS["classification"])
+
+    @property
+    def measure(self) -> str:
+        """What the figures are: accuracy, R^2 or mean average precision."""
+        return self.kind.shown
 
     @property
     def finished(self) -> list[Outcome]:
@@ -170,6 +182,7 @@ def sections(outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = 
     if rule == ORACLE:
         fix = f"Use a rule without target labels, such as {HEADLINE}."
         raise ConfigError("selection", "the oracle selects by target labels and is never the headline", rule, fix)
+    outcomes, stale = by_task(outcomes), by_task(stale)
     entries, found = leaderboard(outcomes), results(outcomes)
     names = table_names(outcomes)
     return [

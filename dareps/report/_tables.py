@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dareps.engine.outcome import Outcome
-from dareps.report._format import NONE, interval, percent, points, probability
+from dareps.report._format import NONE, capital, interval, percent, points, probability
 from dareps.report._section import Section
 from dareps.suite._results import AVERAGE, CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY, dataset_name, split_name
 from dareps.suite.exports import Entry
@@ -45,7 +45,7 @@ COLUMNS = (
     *("recipe", "accuracy %", "95 % interval", f"vs {SOURCE_ONLY}", "p (Holm)", "regret", "target labels", "n"),
     "remarks",
 )
-_ALWAYS = frozenset({"recipe", "accuracy %", "target labels", "n", "remarks"})
+_ALWAYS = frozenset({0, 1, 6, 7, 8})
 """Columns that stay when they are empty."""
 
 
@@ -58,7 +58,8 @@ def board_table(section: Section, split: str = AVERAGE) -> Table:
     title = section.splits[0] if split == AVERAGE and len(section.splits) == 1 else title
     groups = grouped(section, split, lambda entry: _board_row(section, entry, split))
     failed = tuple(_failed_row(name, section.failures(name, split)) for name in section.failing(split))
-    return _without_empty(Table(title, COLUMNS, (*groups, failed) if failed else groups, kind="board"))
+    columns = tuple(name.replace("accuracy", section.measure) for name in COLUMNS)
+    return _without_empty(Table(title, columns, (*groups, failed) if failed else groups, kind="board"))
 
 
 def split_table(section: Section) -> Table:
@@ -71,15 +72,15 @@ def split_table(section: Section) -> Table:
         return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), role_of(entry))
 
     note = (
-        f"Mean accuracy % over seeds. Shade: paired difference to {SOURCE_ONLY}, blue above it and orange below; "
-        f"full at {percent(largest)} points either way."
+        f"Mean {section.measure} % over seeds. Shade: paired difference to {SOURCE_ONLY}, blue above it and orange "
+        f"below; full at {percent(largest)} points either way."
     )
     columns = ("recipe", *section.splits, "average")
-    return Table("Accuracy per split", columns, grouped(section, AVERAGE, row), note, "heat")
+    return Table(f"{capital(section.measure)} per split", columns, grouped(section, AVERAGE, row), note, "heat")
 
 
 def rule_table(section: Section) -> Table:
-    """Average accuracy of each recipe under each selection rule."""
+    """Average main metric of each recipe under each selection rule."""
 
     def row(entry: Entry) -> Row:
         found = [section.entry(entry.recipe, rule=rule) for rule in section.rules]
@@ -87,27 +88,45 @@ def rule_table(section: Section) -> Table:
         return Row((Cell(entry.recipe), *cells), role_of(entry))
 
     names = [f"{rule} (sees target labels)" if rule == ORACLE else rule for rule in section.rules]
-    note = "Average accuracy % over splits and seeds at the checkpoint that each rule selects."
+    note = f"Average {section.measure} % over splits and seeds at the checkpoint that each rule selects."
     return Table("What the selection rule is worth", ("recipe", *names), grouped(section, AVERAGE, row), note)
 
 
 def figures_table(section: Section) -> Table:
     """Further figures at the headline's checkpoints, means over all runs."""
+    names = section.kind.further
 
     def row(entry: Entry) -> Row:
         runs = section.runs(entry.recipe)
         rows = [own for run in runs if (own := section.selected(run)) is not None]
         figures = [
-            percent(_mean(own.metrics.get("balanced_accuracy") for own in rows)),
-            percent(_mean(own.metrics.get("macro_f1") for own in rows)),
+            *(_figure(name, _mean(own.metrics.get(name) for own in rows)) for name in names),
             percent(_mean(own.source_metric for own in rows)),
             f"{_mean(float(own.step) for own in rows) or 0:.0f}",
             f"{_mean(run.seconds for run in runs) or 0:.1f}",
         ]
         return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(entry))
 
-    columns = ("recipe", "balanced accuracy %", "macro-F1 %", "source accuracy %", "step selected", "seconds a run")
+    last = (f"source {section.measure} %", "step selected", "seconds a run")
+    columns = ("recipe", *(_TITLES[name] for name in names), *last)
     return Table("Further figures", columns, grouped(section, AVERAGE, row), "Means over all runs.")
+
+
+_TITLES = {
+    "balanced_accuracy": "balanced accuracy %",
+    "macro_f1": "macro-F1 %",
+    "exact_match": "exact match %",
+    "explained_variance": "explained variance %",
+    "rmse": "RMSE",
+    "mae": "MAE",
+}
+"""What tables call further figures; those without % are in the units of the labels."""
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None or _TITLES[name].endswith("%"):
+        return percent(value)
+    return f"{value:.4g}"
 
 
 def failed_table(outcomes: Iterable[Outcome]) -> Table | None:
@@ -154,7 +173,7 @@ def _board_row(section: Section, entry: Entry, split: str) -> Row:
     cells = (
         Cell(entry.recipe),
         Cell(percent(entry.mean)),
-        Cell(interval(entry.low, entry.high)),
+        Cell(interval(entry.low, entry.high, section.kind.share)),
         Cell(points(entry.difference)),
         Cell(probability(entry.p)),
         Cell(points(entry.regret).removeprefix("+")),
@@ -173,7 +192,7 @@ def _failed_row(recipe: str, failed: int) -> Row:
 def _without_empty(table: Table) -> Table:
     rows = [row for group in table.groups for row in group]
     filled = {place for row in rows for place, cell in enumerate(row.cells) if cell.text != NONE}
-    kept = [place for place, name in enumerate(table.columns) if name in _ALWAYS or place in filled]
+    kept = [place for place in range(len(table.columns)) if place in _ALWAYS or place in filled]
     groups = [tuple(Row(tuple(row.cells[p] for p in kept), row.role) for row in group) for group in table.groups]
     return replace(table, columns=tuple(table.columns[place] for place in kept), groups=tuple(groups))
 

@@ -29,23 +29,23 @@ def verdict(section: Section) -> str:
         return f"Nothing can be compared with `{SOURCE_ONLY}` here."
     better = [entry for entry in tried if entry.difference and entry.difference > 0]
     worse = [entry for entry in tried if entry.difference and entry.difference < 0 and _sure(entry)]
-    return f"{_above(tried, better)}{f' Worse beyond chance: {_quoted(worse)}.' if worse else ''}"
+    return f"{_above(section.measure, tried, better)}{f' Worse beyond chance: {_quoted(worse)}.' if worse else ''}"
 
 
-def _above(tried: Sequence[Entry], better: Sequence[Entry]) -> str:
+def _above(measure: str, tried: Sequence[Entry], better: Sequence[Entry]) -> str:
     beyond = [entry for entry in better if _sure(entry)]
     if not better:
-        return f"Nothing beats `{SOURCE_ONLY}` here: no recipe has a higher accuracy, averaged over splits and seeds."
+        return f"Nothing beats `{SOURCE_ONLY}` here: no recipe has a higher {measure}, averaged over splits and seeds."
     if beyond:
         count = _of(beyond, tried, "beats", "beat")
         return f"{count} `{SOURCE_ONLY}` beyond chance (Holm-adjusted p < 0.05): {_quoted(beyond)}."
     if all(entry.p is None for entry in better):
         needed = f"{SPLITS_FOR_WILCOXON} splits or {SEEDS_FOR_T} seeds"
         return (
-            f"{_of(better, tried, 'reaches', 'reach')} a higher accuracy than `{SOURCE_ONLY}` ({_quoted(better)}), "
+            f"{_of(better, tried, 'reaches', 'reach')} a higher {measure} than `{SOURCE_ONLY}` ({_quoted(better)}), "
             f"but there are too few pairs for a test (it takes {needed}): whether this is chance remains open."
         )
-    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no higher accuracy has a Holm-adjusted p below 0.05."
+    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no higher {measure} has a Holm-adjusted p below 0.05."
 
 
 def overall(sections: Sequence[Section], failed: int, stale: str, missing: int) -> list[str]:
@@ -64,10 +64,10 @@ def reading() -> tuple[str, ...]:
     oracle = "the checkpoint that target validation labels (the oracle) would have selected in the same run"
     chosen = "the recipe that the label-free rule's own score prefers, among recipes that saw no target label"
     return (
-        f"vs {SOURCE_ONLY}: difference in points of accuracy, over pairs of runs of the same split and seed.",
-        "95 % interval: Student's t over seeds, shown within 0 and 100.",
+        f"vs {SOURCE_ONLY}: difference in points, over pairs of runs of the same split and seed.",
+        "95 % interval: Student's t over seeds, shown within the range of the figure.",
         f"p: paired test of that difference, {test}, adjusted by Holm within each table; fewer pairs give none.",
-        f"regret: points of target test accuracy lost against {oracle}; below zero, the rule did better on test rows.",
+        f"regret: points lost on test rows against {oracle}; below zero, the rule did better on test rows.",
         "target labels: how many training saw in a run.",
         "n: seeds behind the mean; an average takes seeds that have every split.",
         f"{CHOSEN}: at each split and seed {chosen}. oracle recipe: the best in hindsight.",
@@ -86,6 +86,7 @@ def _protocol(section: Section) -> str:
     meaning = {
         "inductive": "training sees unlabelled target train rows; figures are accuracy on sealed target test rows",
         "paper": "as published, which may include the test rows among the unlabelled ones",
+        "supervised": "without a target: train, validation and sealed test rows are of the same domains",
         "transductive": "the very target rows whose labels are scored are among the unlabelled rows of training",
     }
     named = [f"`{name}` ({meaning[name]})" if name in meaning else f"`{name}`" for name in section.protocols]
@@ -134,7 +135,7 @@ def _choice(section: Section) -> str:
     text = f"Among all recipes, `{section.rule}` chose {names}"
     if chosen.mean is None:
         return f"{text}; no seed has every split, so there is no average."
-    text = f"{text}: {percent(chosen.mean)} % {_bracket(chosen)}".rstrip()
+    text = f"{text}: {percent(chosen.mean)} % {_bracket(section, chosen)}".rstrip()
     if set(counts) == {SOURCE_ONLY}:
         return f"{text}. That is no adaptation at all."
     return f"{text}{_against(chosen)}."
@@ -175,8 +176,8 @@ def _of(some: Sequence[Entry], all_: Sequence[Entry], singular: str, plural: str
     return f"{len(some)} of {counted(len(all_), 'recipe')} {singular if len(some) == 1 else plural}"
 
 
-def _bracket(entry: Entry) -> str:
-    return interval(entry.low, entry.high) if entry.low is not None else ""
+def _bracket(section: Section, entry: Entry) -> str:
+    return interval(entry.low, entry.high, section.kind.share) if entry.low is not None else ""
 
 
 def _equals(p: float | None) -> str:

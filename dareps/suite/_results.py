@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from dareps.engine.outcome import Identity, Outcome
+from dareps.engine.outcome import Identity, Outcome, Selected, by_task
 
 AVERAGE: Final = "average"
 CHOSEN: Final = "chosen"
 ORACLE: Final = "oracle"
 SOURCE_ONLY: Final = "source_only"
 TARGET_ONLY: Final = "target_only"
+SOURCE_SCORE: Final = "source_score"
+UNSCORED: Final = frozenset({"last"})
+"""Rules whose score is the same for every seed and recipe."""
 BOUNDS: Final = (SOURCE_ONLY, TARGET_ONLY)
 
 Place = tuple[str, int]
@@ -28,12 +31,13 @@ class Result:
     Attributes:
         dataset: The dataset's name in tables, see `dataset_name`.
         split: `source:target`.
-        score: The rule's score at the checkpoint that it chose.
-        value: Target test accuracy there.
-        regret: Accuracy at the oracle's checkpoint of the same run minus `value`; None without an oracle.
+        score: The rule's score at the checkpoint that it chose, as far as it speaks of this task; NaN where not.
+        value: The task's main metric on test rows there: accuracy, R^2 or mean average precision.
+        regret: The same at the oracle's checkpoint of the same run minus `value`; None without an oracle.
         run: The run's key.
         step: The checkpoint's step.
         inputs: The settings of the data, which say what the network read, but for a learned representation.
+        votes: Whether the run's predictions, where they are kept, are of this task.
     """
 
     dataset: str
@@ -48,6 +52,7 @@ class Result:
     run: str
     step: int
     inputs: str = ""
+    votes: bool = True
 
     @property
     def place(self) -> Place:
@@ -61,20 +66,20 @@ def dataset_name(run: Identity) -> str:
 
 
 def split_name(run: Identity) -> str:
-    """`source:target`."""
-    return f"{run.source}:{run.target}"
+    """`source:target`, or the domains alone where there is no target."""
+    return run.split
 
 
 def table_names(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], str]:
     """(dataset, task) -> table name: the dataset's, with the task behind a slash where a dataset has several."""
-    pairs = {(dataset_name(outcome.identity), outcome.identity.task) for outcome in outcomes}
+    pairs = {(dataset_name(outcome.identity), outcome.identity.task) for outcome in by_task(outcomes)}
     count = {dataset: sum(other == dataset for other, _ in pairs) for dataset, _ in pairs}
     return {(dataset, task): dataset if count[dataset] == 1 else f"{dataset}/{task}" for dataset, task in pairs}
 
 
 def results(outcomes: Iterable[Outcome]) -> list[Result]:
-    """The results of all runs that ended well; figures that are not finite are left out."""
-    outcomes = list(outcomes)
+    """The results of all runs that ended well, by task; figures that are not finite are left out."""
+    outcomes = by_task(outcomes)
     names = table_names(outcomes)
     found: list[Result] = []
     for outcome in outcomes:
@@ -88,18 +93,29 @@ def results(outcomes: Iterable[Outcome]) -> list[Result]:
                 recipe=run.recipe,
                 selection=row.selection,
                 seed=run.seed,
-                score=row.score,
+                score=_score(outcome, row),
                 value=row.target_metric,
                 regret=None if best is None else round(best - row.target_metric, 12),
                 target_labels=outcome.target_labels,
                 run=run.key,
                 step=row.step,
                 inputs=inputs,
+                votes=not outcome.further,
             )
             for row in outcome.selected
             if outcome.status == "ok" and math.isfinite(row.target_metric)
         ]
     return found
+
+
+def _score(outcome: Outcome, row: Selected) -> float:
+    """What compares recipes in a task's table: of the rule that looks at all tasks, the part that is this task's.
+
+    Other rules look at the first task of classes, and say nothing of a further one.
+    """
+    if row.selection == SOURCE_SCORE:
+        return row.source_metric
+    return math.nan if outcome.further and row.selection not in UNSCORED else row.score
 
 
 def _plain(data: object) -> object:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dareps.engine.outcome import Identity, Outcome, Selected
@@ -32,6 +32,13 @@ SCHEMA: Final = (
         confusion TEXT NOT NULL, PRIMARY KEY (key, selection)) WITHOUT ROWID""",
 )
 
+FURTHER: Final = """CREATE TABLE IF NOT EXISTS further (
+    key TEXT NOT NULL REFERENCES runs ON DELETE CASCADE, task TEXT NOT NULL, number INTEGER NOT NULL,
+    place INTEGER NOT NULL, selection TEXT NOT NULL, step INTEGER NOT NULL, score REAL, source_metric REAL,
+    target_metric REAL, metrics TEXT NOT NULL, confusion TEXT NOT NULL, PRIMARY KEY (key, task, selection)
+    ) WITHOUT ROWID"""
+"""Figures of a run's further tasks; made with the first run that has some, so that older code reads the file."""
+
 RUN_COLUMNS: Final = (
     *("key", "recipe", "dataset", "source", "target", "task", "protocol", "seed", "status", "target_labels"),
     *("seconds", "error", "warnings", "folder", "config", "setting", "saved", "curves", "scatter"),
@@ -39,6 +46,8 @@ RUN_COLUMNS: Final = (
 SELECTED_COLUMNS: Final = (
     *("key", "place", "selection", "step", "score", "source_metric", "target_metric", "metrics", "confusion"),
 )
+
+FURTHER_COLUMNS: Final = (*SELECTED_COLUMNS, "task", "number")
 
 Values = tuple[Any, ...]
 
@@ -55,16 +64,31 @@ def run_values(outcome: Outcome, saved: int) -> Values:
 
 def selected_values(outcome: Outcome) -> list[Values]:
     """The values of `SELECTED_COLUMNS`, one tuple per selection rule, in the outcome's order."""
+    return _selected_rows(outcome.identity.key, outcome.selected)
+
+
+def further_values(outcome: Outcome) -> list[Values]:
+    """The values of `FURTHER_COLUMNS`, one tuple per further task and selection rule."""
     return [
-        (
-            *(outcome.identity.key, place, row.selection, int(row.step), float(row.score)),
-            *(float(row.source_metric), float(row.target_metric), _text(row.metrics), _text(row.confusion)),
-        )
-        for place, row in enumerate(outcome.selected)
+        (*row, task, number)
+        for number, (task, selected) in enumerate(outcome.others.items())
+        for row in _selected_rows(outcome.identity.key, selected)
     ]
 
 
-def read_outcome(row: Mapping[str, Any], selected: tuple[Selected, ...]) -> Outcome:
+def _selected_rows(key: str, selected: Sequence[Selected]) -> list[Values]:
+    return [
+        (
+            *(key, place, row.selection, int(row.step), float(row.score)),
+            *(float(row.source_metric), float(row.target_metric), _text(row.metrics), _text(row.confusion)),
+        )
+        for place, row in enumerate(selected)
+    ]
+
+
+def read_outcome(
+    row: Mapping[str, Any], selected: tuple[Selected, ...], others: Mapping[str, Sequence[Selected]]
+) -> Outcome:
     """The outcome that was saved as `row`; a column that was not asked for reads as empty."""
     identity = Identity(
         **{name: row[name] for name in ("key", "recipe", "dataset", "source", "target", "task", "protocol", "seed")},
@@ -82,6 +106,7 @@ def read_outcome(row: Mapping[str, Any], selected: tuple[Selected, ...]) -> Outc
         curves={name: [(int(step), float(value)) for step, value in curve] for name, curve in curves.items()},
         scatter=None if scatter is None else json.loads(zlib.decompress(scatter)),
         folder=row["folder"],
+        others={task: tuple(rows) for task, rows in others.items()},
     )
 
 

@@ -167,15 +167,17 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
     if outcome.error:
         figures["error"] = outcome.error
     for own in outcome.selected:
-        figures[f"{own.selection}/target_metric"] = own.target_metric
-        figures[f"{own.selection}/source_metric"] = own.source_metric
         figures[f"{own.selection}/step"] = own.step
+    for task, rows in (("", outcome.selected), *outcome.others.items()):
+        for own in rows:
+            head = f"{own.selection}/{task}/" if task else f"{own.selection}/"
+            figures |= {f"{head}target_metric": own.target_metric, f"{head}source_metric": own.source_metric}
     return figures
 
 
 def label_of(identity: Identity) -> str:
     """Recipe, split and seed of a run in a line."""
-    return f"{identity.recipe} {identity.dataset}/{identity.source}:{identity.target} seed {identity.seed}"
+    return f"{identity.recipe} {identity.dataset}/{identity.split} seed {identity.seed}"
 
 
 def _label(runs: Sequence[Run]) -> str:

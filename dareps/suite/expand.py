@@ -22,7 +22,7 @@ from dareps.recipe.settings import RECIPE_KEYS, Run, fill
 from dareps.recipe.yaml_io import read
 from dareps.transfer import Phase
 
-EVERY_PAIR = "*:*"
+EVERY_PAIR, EVERY_DOMAIN = "*:*", "*"
 EVERY = "all"
 _RENAME = "Give each a name of its own: {name: mine, recipe: dan, set: {...}}."
 
@@ -47,7 +47,7 @@ class Suite(Settings):
     """Recipes x splits x seeds, with what all of them share."""
 
     splits: Many[str]
-    """`DATA/SOURCE:TARGET`; `DATA/*:*` means all ordered pairs of domains."""
+    """`DATA/SOURCE:TARGET`, all ordered pairs of domains for `DATA/*:*`; `DATA/DOMAIN`, each domain for `DATA/*`."""
     recipes: Many[str | Entry]
     """Names or files of recipes, or mappings of `name`, `recipe` and `set`; `all` means every shipped recipe."""
     without: Many[str] = ()
@@ -257,13 +257,15 @@ def _phase_keys(entry: Entry) -> set[str]:
 
 
 def pairs(text: str) -> list[str]:
-    """A split, or for `DATA/*:*` all ordered pairs of the dataset's domains."""
+    """A split, or for `DATA/*:*` all ordered pairs of the dataset's domains, for `DATA/*` each of them."""
     name, slash, domains = text.partition("/")
-    if domains != EVERY_PAIR:
+    if domains not in (EVERY_PAIR, EVERY_DOMAIN):
         return [text]
     try:
         dataset = find(Dataset, name)
     except PydanticCustomError as error:
         fix = str((error.context or {}).get("fix", ""))
         raise ConfigError("split", "no dataset has this name", name, fix) from None
+    if domains == EVERY_DOMAIN:
+        return [f"{name}{slash}{domain}" for domain in dataset.domains]
     return [f"{name}{slash}{source}:{target}" for source, target in itertools.permutations(dataset.domains, 2)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from dareps.engine.outcome import Outcome
+from dareps.engine.outcome import Outcome, by_task
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name
@@ -52,10 +52,10 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
 
 
 def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
-    """One row per run and selection rule; a run without any, such as a failed one, has one row."""
-    for outcome in current:
+    """One row per run, task and selection rule; a run without any, such as a failed one, has one row."""
+    for outcome in by_task(current):
         yield from _run_rows(outcome, outcome.status)
-    for outcome in stale:
+    for outcome in by_task(stale):
         yield from _run_rows(outcome, "stale")
 
 

@@ -11,12 +11,10 @@ from typing import Final, TypeVar
 
 from dareps.engine.outcome import Outcome
 from dareps.engine.votes import Votes, ensemble_accuracy, read_votes
-from dareps.suite._results import AVERAGE, CHOSEN, Result, results
+from dareps.suite._results import AVERAGE, CHOSEN, UNSCORED, Result, results
 from dareps.suite.statistics import best_recipe, comparable, mean, seed_means
 
 Key = TypeVar("Key", bound=Hashable)
-UNSCORED: Final = frozenset({"last"})
-"""Rules whose score is the same for every seed."""
 FEWEST: Final = 2
 """Members of an ensemble."""
 
@@ -81,7 +79,7 @@ class _Reading:
 
     def members(self, seeds: Sequence[Result]) -> list[tuple[Votes, int]]:
         """The votes of all seeds, or nothing when one of them left none or there is one alone."""
-        found = [(self.votes(result.run), result.step) for result in seeds]
+        found = [(self.votes(result.run), result.step) for result in seeds if result.votes]
         members = [(votes, step) for votes, step in found if votes is not None]
         return members if len(members) == len(seeds) >= FEWEST else []
 

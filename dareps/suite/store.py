@@ -16,9 +16,12 @@ from dareps.errors import StoreError
 from dareps.suite._locks import folder_held, run_held
 from dareps.suite._rows import (
     FORMAT,
+    FURTHER,
+    FURTHER_COLUMNS,
     RUN_COLUMNS,
     SCHEMA,
     SELECTED_COLUMNS,
+    further_values,
     read_outcome,
     read_selected,
     run_values,
@@ -84,6 +87,9 @@ class Store:
             connection.execute("DELETE FROM runs WHERE key = ?", (key,))
             connection.execute(_insert("runs", RUN_COLUMNS), run_values(outcome, saved))
             connection.executemany(_insert("selected", SELECTED_COLUMNS), selected_values(outcome))
+            if outcome.others:
+                connection.execute(FURTHER)
+                connection.executemany(_insert("further", FURTHER_COLUMNS), further_values(outcome))
 
     def finished(self) -> set[str]:
         """Keys of the runs that ended well."""
@@ -122,10 +128,10 @@ class Store:
             # One transaction, so that a run saved meanwhile is seen by all queries or by none.
             connection.execute("BEGIN")
             current = _current(connection)
-            selected = _selected(connection)
+            selected, further = _selected(connection), _further(connection)
             rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY {order}")
             return [
-                read_outcome(row, tuple(selected.get(row["key"], ())))
+                read_outcome(row, tuple(selected.get(row["key"], ())), further.get(row["key"], {}))
                 for row in rows
                 if (row["key"] in current) is not stale
             ]
@@ -216,6 +222,15 @@ def _selected(connection: sqlite3.Connection) -> dict[str, list[Selected]]:
     found: dict[str, list[Selected]] = {}
     for row in connection.execute("SELECT * FROM selected ORDER BY key, place"):
         found.setdefault(row["key"], []).append(read_selected(row))
+    return found
+
+
+def _further(connection: sqlite3.Connection) -> dict[str, dict[str, list[Selected]]]:
+    """Key -> task -> figures of further tasks, in the runs' own order."""
+    found: dict[str, dict[str, list[Selected]]] = {}
+    if connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'further'").fetchone()[0]:
+        for row in connection.execute("SELECT * FROM further ORDER BY key, number, place"):
+            found.setdefault(row["key"], {}).setdefault(row["task"], []).append(read_selected(row))
     return found
 
 

@@ -40,7 +40,9 @@ class TaskKind(ABC):
     primary: ClassVar[str]
     """Name of the main metric; higher is better."""
     shown: ClassVar[str]
-    """What tables call the main metric; ending in % where it is a share."""
+    """What tables call the main metric, given there times 100."""
+    share: ClassVar[bool] = True
+    """Whether the main metric lies between 0 and 1."""
     further: ClassVar[tuple[str, ...]]
     """Names of the other metrics."""
     fix: ClassVar[str]

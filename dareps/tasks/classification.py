@@ -25,7 +25,7 @@ class Classification(TaskKind):
     """
 
     primary: ClassVar[str] = "accuracy"
-    shown: ClassVar[str] = "accuracy %"
+    shown: ClassVar[str] = "accuracy"
     further: ClassVar[tuple[str, ...]] = ("balanced_accuracy", "macro_f1")
     fix: ClassVar[str] = "Number classes from 0."
 

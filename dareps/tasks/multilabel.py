@@ -22,7 +22,7 @@ class Multilabel(Numbers):
     """
 
     primary: ClassVar[str] = "mean_average_precision"
-    shown: ClassVar[str] = "mean average precision %"
+    shown: ClassVar[str] = "mean average precision"
     further: ClassVar[tuple[str, ...]] = ("macro_f1", "exact_match")
     fix: ClassVar[str] = "Labels are 0 or 1, NaN where missing."
 

@@ -25,7 +25,8 @@ class Regression(Numbers):
     """
 
     primary: ClassVar[str] = "r2"
-    shown: ClassVar[str] = "R\u00b2 %"
+    shown: ClassVar[str] = "R\u00b2"
+    share: ClassVar[bool] = False
     further: ClassVar[tuple[str, ...]] = ("rmse", "mae", "explained_variance")
     fix: ClassVar[str] = "Give finite numbers, or NaN where one is missing."
 
