@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -72,6 +72,13 @@ class DomainRows:
     y: Mapping[str, np.ndarray]
     test_x: np.ndarray | None = None
     test_y: Mapping[str, np.ndarray] | None = None
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every array that is there, in an order that depends on names alone: what a checksum is made of."""
+        for x, y in ((self.x, self.y), (self.test_x, self.test_y)):
+            if x is not None and y is not None:
+                yield x
+                yield from (y[task] for task in sorted(y))
 
 
 @dataclass(frozen=True, slots=True)
