@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dareps.data._attribute_names import COLOURS, DOMAINS, KINDS
-from dareps.data._base import Dataset, DomainRows, Fitted, Origin
+from dareps.data._base import DomainRows, Origin
+from dareps.data._image_set import ImageSet
 from dareps.types import Task
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dareps.data._attributes import Look
 
 
-class Attributes(Dataset):
+class Attributes(ImageSet):
     """Drawn objects, 3x32x32, with two tasks: `kind` and `colour`. `fruit`: apples, oranges, bananas; `solids`: blocks.
 
     Each kind of a domain has the same number of rows. Colours follow P(colour | kind) = c T(colour | kind) +
@@ -41,13 +40,14 @@ class Attributes(Dataset):
     """
 
     domains = tuple(DOMAINS)
+    shape = (3, 32, 32)
     tasks = (Task("kind", "classification", 6, KINDS), Task("colour", "classification", 5, COLOURS))
     embedded = True
     origin = Origin("drawn by dareps", "MIT, as dareps", "none: this benchmark is the package's own")
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
         "normalise": "per_domain",
-        "steps": 800,
+        "steps": 1000,
         "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.002},
     }
@@ -86,22 +86,6 @@ class Attributes(Dataset):
         shares = {"kind": self.kind_labels, "colour": self.colour_labels}
         y = {task: kept(train[task], share, -1, self.name, domain, task) for task, share in shares.items()}
         return DomainRows(train["x"], y, test["x"], {task: test[task] for task in shares})
-
-    def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
-        """Nothing is fitted: rows go in as they are."""
-        return self.restore({})
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
-        """The transform that leaves rows as they are and checks their shape."""
-        from dareps.data._pixels import Pixels
-
-        return Fitted(state, Pixels(self.name, (3, 32, 32)))
-
-    def checksum(self, domains: tuple[str, ...]) -> str:
-        """Digest of the domains' pixels and labels."""
-        from dareps.data._roots import digest_of
-
-        return digest_of(*(array for domain in domains for array in self.rows(domain).arrays()))
 
     def _look(self, part: str) -> Look:
         from dareps.data._attributes import Look
