@@ -127,6 +127,10 @@ class Dataset(Plugin, family="data"):
         """The transform that `fit` returned, from its saved state."""
         raise ContractError(f"data {type(self).name}", "it has no restore()", fix="Define restore(state).")
 
+    def best_scores(self) -> Mapping[str, float]:
+        """The best scores that are possible on test rows, by name, where the process behind the data is known."""
+        return {}
+
     def checksum(self, domains: tuple[str, ...]) -> str:
         """A hex digest of the raw data of these domains; part of every result's key."""
         raise ContractError(f"data {type(self).name}", "it has no checksum()", fix="Define checksum(domains).")
