@@ -109,7 +109,7 @@ def _source_pieces(dataset: Dataset, domain: str, seed: int) -> Pieces:
     rows = checked_rows(dataset, domain)
     order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
     classes = _classes(dataset, rows)
-    train, validation = stratified(order, classes)
+    train, validation = _official_cut(rows) or stratified(order, classes)
     if len(validation) == 0:
         what = "no row is left for source validation, since no class has two rows"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows.")
@@ -132,10 +132,12 @@ def _target_cut(dataset: Dataset, domain: str, seed: int, protocol: Protocol) ->
     order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
     if protocol != "inductive":
         return _published_cut(rows, order, dataset.limit, protocol)
-    held = round(TEST * len(order)) if rows.test_x is None else 0
-    test, rest = order[:held], order[held:]
-    count = max(1, round(VALIDATION * len(rest)))
-    validation, train = rest[:count], rest[count:][: dataset.limit]
+    kept = _official_cut(rows)
+    free = order if kept is None else order[np.isin(order, kept[0])]
+    held = round(TEST * len(free)) if rows.test_x is None else 0
+    test, rest = free[:held], free[held:]
+    count = max(1, round(VALIDATION * len(rest))) if kept is None else 0
+    validation, train = rest[:count] if kept is None else kept[1], rest[count:][: dataset.limit]
     if len(train) == 0 or (rows.test_x is None and held == 0):
         what = "there are too few target rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
@@ -160,6 +162,13 @@ def _published_cut(rows: DomainRows, order: np.ndarray, limit: int | None, proto
     train = _take(rows, np.sort([*order, *range(own, len(rows.x))][:limit])) if few else everything
     pieces = {"train": train, "validation": everything, "test": official or everything}
     return Cut(pieces, min(own, len(train[0])), True)
+
+
+def _official_cut(rows: DomainRows) -> tuple[np.ndarray, np.ndarray] | None:
+    """Numbers of the rows that are officially for training and for validation, where that is settled."""
+    if rows.validation is None:
+        return None
+    return np.setdiff1d(np.arange(len(rows.x)), rows.validation), np.sort(rows.validation)
 
 
 def _official_test(rows: DomainRows) -> Piece | None:
