@@ -66,16 +66,14 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class DomainRows:
-    """Raw rows of one domain as arrays: `x` (n, *shape), `y[task]` (n,); `test` is None without official test rows.
-
-    `validation` has the numbers of those rows of `x` that are officially for validation; None leaves them to the seed.
-    """
+    """Raw rows of one domain as arrays: `x` (n, *shape), `y[task]` (n,); `test` is None without official test rows."""
 
     x: np.ndarray
     y: Mapping[str, np.ndarray]
     test_x: np.ndarray | None = None
     test_y: Mapping[str, np.ndarray] | None = None
     validation: np.ndarray | None = None
+    """Numbers of the rows of `x` that are officially for validation; None leaves the choice to the seed."""
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Every array that is there, in an order that depends on names alone: what a checksum is made of."""

@@ -107,9 +107,9 @@ def stratified(order: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _source_pieces(dataset: Dataset, domain: str, seed: int) -> Pieces:
     rows = checked_rows(dataset, domain)
-    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    order = _official_last(rows, keyed_order(len(rows.x), "split", seed, dataset.name, domain))
     classes = _classes(dataset, rows)
-    train, validation = _official_cut(rows) or stratified(order, classes)
+    train, validation = map(np.sort, _official_cut(rows, order) or stratified(order, classes))
     if len(validation) == 0:
         what = "no row is left for source validation, since no class has two rows"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows.")
@@ -129,15 +129,14 @@ def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:
 
 def _target_cut(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Cut:
     rows = checked_rows(dataset, domain)
-    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    order = _official_last(rows, keyed_order(len(rows.x), "split", seed, dataset.name, domain))
     if protocol != "inductive":
         return _published_cut(rows, order, dataset.limit, protocol)
-    kept = _official_cut(rows)
-    free = order if kept is None else order[np.isin(order, kept[0])]
-    held = round(TEST * len(free)) if rows.test_x is None else 0
-    test, rest = free[:held], free[held:]
-    count = max(1, round(VALIDATION * len(rest))) if kept is None else 0
-    validation, train = rest[:count] if kept is None else kept[1], rest[count:][: dataset.limit]
+    held = round(TEST * len(order)) if rows.test_x is None else 0
+    test, rest = order[:held], order[held:]
+    count = max(1, round(VALIDATION * len(rest)))
+    train, validation = _official_cut(rows, rest) or (rest[count:], rest[:count])
+    train = train[: dataset.limit]
     if len(train) == 0 or (rows.test_x is None and held == 0):
         what = "there are too few target rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
@@ -164,11 +163,19 @@ def _published_cut(rows: DomainRows, order: np.ndarray, limit: int | None, proto
     return Cut(pieces, min(own, len(train[0])), True)
 
 
-def _official_cut(rows: DomainRows) -> tuple[np.ndarray, np.ndarray] | None:
-    """Numbers of the rows that are officially for training and for validation, where that is settled."""
+def _official_last(rows: DomainRows, order: np.ndarray) -> np.ndarray:
+    """The order with official validation rows behind all others, where no cut takes them for the test."""
+    if rows.validation is None:
+        return order
+    return order[np.argsort(np.isin(order, rows.validation), kind="stable")]
+
+
+def _official_cut(rows: DomainRows, order: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The rows of an order that are officially for training and for validation, where that is settled."""
     if rows.validation is None:
         return None
-    return np.setdiff1d(np.arange(len(rows.x)), rows.validation), np.sort(rows.validation)
+    held = np.isin(order, rows.validation)
+    return order[~held], order[held]
 
 
 def _official_test(rows: DomainRows) -> Piece | None:
