@@ -52,7 +52,7 @@ class Attributes(ImageSet):
         "optimizer": {"name": "adam", "lr": 0.002},
     }
 
-    rows_per_domain: int = Field(1800, ge=30)
+    rows_per_domain: int = Field(1200, ge=30)
     """Training rows, validation included, of each domain."""
     test_rows: int = Field(900, ge=30)
     """Official test rows of each domain."""
@@ -66,11 +66,11 @@ class Attributes(ImageSet):
     """Radii are spread evenly by this share of the mean to both sides."""
     pose: float = Field(1.0, ge=0, le=1)
     """0: objects are centred, upright and seen from one side; 1: moved, rolled and turned by the largest amounts."""
-    background: float = Field(0.5, ge=0, le=1)
+    background: float = Field(0.8, ge=0, le=1)
     """0: plain grey; 1: strong colours and waves."""
-    light: float = Field(0.5, ge=0, le=1)
+    light: float = Field(0.7, ge=0, le=1)
     """How strongly the light differs between images in brightness and colour."""
-    noise: float = Field(0.06, ge=0, le=1)
+    noise: float = Field(0.12, ge=0, le=1)
     """Standard deviation of each pixel's noise, of a range of 1."""
     kind_labels: float = Field(1.0, gt=0, le=1)
     """Share of the training rows, of every kind, that have a label of `kind`."""
