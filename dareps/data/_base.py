@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -77,6 +77,15 @@ class DomainRows:
     y: Mapping[str, np.ndarray]
     test_x: np.ndarray | None = None
     test_y: Mapping[str, np.ndarray] | None = None
+    validation: np.ndarray | None = None
+    """Numbers of the rows of `x` that are officially for validation; None leaves the choice to the seed."""
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every array that is there, in an order that depends on names alone: what a checksum is made of."""
+        for x, y in ((self.x, self.y), (self.test_x, self.test_y)):
+            if x is not None and y is not None:
+                yield x
+                yield from (y[task] for task in sorted(y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,10 @@ class Dataset(Plugin, family="data"):
     def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
         """The transform that `fit` returned, from its saved state."""
         raise ContractError(f"data {type(self).name}", "it has no restore()", fix="Define restore(state).")
+
+    def best_scores(self) -> Mapping[str, float]:
+        """The best scores that are possible on test rows, by name, where the process behind the data is known."""
+        return {}
 
     def checksum(self, domains: tuple[str, ...]) -> str:
         """A hex digest of the raw data of these domains; part of every result's key."""

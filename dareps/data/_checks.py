@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,13 +21,14 @@ def checked_rows(dataset: Dataset, domain: str) -> DomainRows:
     """
     rows, where = dataset.rows(domain), f"data {dataset.name}/{domain}"
     y = check_labelled(where, dataset.tasks, rows.x, rows.y)
+    check_validation(where, rows)
     if rows.test_x is None or rows.test_y is None:
-        return DomainRows(rows.x, y)
+        return replace(rows, y=y)
     test_y = check_labelled(f"{where} test", dataset.tasks, rows.test_x, rows.test_y)
     if rows.test_x.shape[1:] != rows.x.shape[1:]:
         shapes = (rows.x.shape[1:], rows.test_x.shape[1:])
         raise DataError(where, "train and test rows have different shapes", shapes, "Give all rows one shape.")
-    return DomainRows(rows.x, y, rows.test_x, test_y)
+    return replace(rows, y=y, test_y=test_y)
 
 
 def check_labelled(
@@ -37,6 +39,17 @@ def check_labelled(
         raise DataError(where, "expected rows of features (n, ...)", x.shape, "Give at least one row.")
     check_finite(where, x)
     return {task.name: _labels(where, task, y, len(x)) for task in tasks}
+
+
+def check_validation(where: str, rows: DomainRows) -> None:
+    """Raise `DataError` unless official validation rows are some of the rows, but not all, and none twice."""
+    if rows.validation is None:
+        return
+    number, n = np.asarray(rows.validation), len(rows.x)
+    known = number.dtype.kind in "iu" and number.ndim == 1 and len(np.unique(number)) == len(number)
+    if not known or not 0 < len(number) < n or number.min() < 0 or number.max() >= n:
+        fix = f"Give numbers from 0 to {n - 1}, none of them twice, and leave rows to train on."
+        raise DataError(where, "official validation rows must be numbers of some rows", number.tolist()[:9], fix)
 
 
 def check_finite(where: str, x: np.ndarray) -> None:

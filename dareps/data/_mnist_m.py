@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dareps.data._roots import built_path, digest_of, require, stamp, unreadable, write_atomically
+from dareps.data._roots import built_rows, digest_of, require, stamp, unreadable
 from dareps.maths.keys import key_of
 
 PHOTOGRAPHS = "bsds500/train"
@@ -22,13 +22,9 @@ def blended(digits: np.ndarray, dataset: str, part: str) -> np.ndarray:
     if len(paths) < COUNT:
         raise unreadable(folder, dataset, f"{COUNT} photographs expected, {len(paths)} found")
     used = paths[:COUNT]
-    path = built_path(f"mnist_m-{VERSION}-{part}-{digest_of(digits)}-{stamp(*used)}.npy")
-    stored = _stored(path, (len(digits), 3, SIDE, SIDE))
-    if stored is None:
-        built = blend(digits, tuple(_decoded(photograph, dataset) for photograph in used), part)
-        write_atomically(path, lambda file: np.save(file, built))
-        stored = _stored(path, built.shape)
-    return built if stored is None else stored
+    name = f"mnist_m-{VERSION}-{part}-{digest_of(digits)}-{stamp(*used)}.npy"
+    photographs = (_decoded(photograph, dataset) for photograph in used)
+    return built_rows(name, (len(digits), 3, SIDE, SIDE), lambda: blend(digits, tuple(photographs), part))
 
 
 def blend(digits: np.ndarray, photographs: tuple[np.ndarray, ...], *key: object) -> np.ndarray:
@@ -64,11 +60,3 @@ def _decoded(path: Path, dataset: str) -> np.ndarray:
     if min(pixels.shape[:2]) < SIDE:
         raise unreadable(path, dataset, f"a photograph must be at least {SIDE} pixels wide and high")
     return pixels
-
-
-def _stored(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if array.shape == shape and array.dtype == np.uint8 else None

@@ -97,6 +97,22 @@ def cached_arrays(name: str, build: Callable[[], dict[str, np.ndarray]]) -> dict
     return arrays
 
 
+def built_rows(name: str, shape: tuple[int, ...], build: Callable[[], np.ndarray]) -> np.ndarray:
+    """Rows of bytes mapped from a file of the user cache, built and stored when it is not there or not of this shape.
+
+    Where the cache cannot be written, the rows are in memory.
+    """
+    import numpy as np
+
+    path = built_path(name)
+    stored = _mapped(path, shape)
+    if stored is None:
+        built = build()
+        write_atomically(path, lambda file: np.save(file, built))
+        stored = _mapped(path, shape)
+    return built if stored is None else stored
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> bool:
     """Write a file that is either whole or absent; returns False where the folder cannot be written."""
     temporary: Path | None = None
@@ -111,6 +127,16 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> bool:
             temporary.unlink(missing_ok=True)
         return False
     return True
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    import numpy as np
+
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if array.shape == shape and array.dtype == np.uint8 else None
 
 
 def _load(path: Path) -> dict[str, np.ndarray] | None:

@@ -127,13 +127,13 @@ def stratified(order: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.n
 def _source_cut(dataset: Dataset, domain: str, seed: int, held: bool) -> Cut:
     """Labelled train and validation rows of a domain; where test rows are `held` out, those too."""
     rows = checked_rows(dataset, domain)
-    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    order = _official_last(rows, keyed_order(len(rows.x), "split", seed, dataset.name, domain))
     tested: Pieces = {}
     if held:
         count = round(TEST * len(order)) if rows.test_x is None else 0
         tested, order = {"test": _official_test(rows) or _take(rows, np.sort(order[:count]))}, order[count:]
     classes = _classes(dataset, rows)
-    train, validation = stratified(order, classes)
+    train, validation = map(np.sort, _official_cut(rows, order) or stratified(order, classes))
     if len(validation) == 0 or (held and len(tested["test"][0]) == 0):
         what = "no row is left for source validation, since no class has two rows"
         what = what if len(validation) == 0 else "there are too few rows to cut into train, validation and test"
@@ -155,13 +155,14 @@ def _classes(dataset: Dataset, rows: DomainRows) -> np.ndarray:
 
 def _target_cut(dataset: Dataset, domain: str, seed: int, protocol: Protocol) -> Cut:
     rows = checked_rows(dataset, domain)
-    order = keyed_order(len(rows.x), "split", seed, dataset.name, domain)
+    order = _official_last(rows, keyed_order(len(rows.x), "split", seed, dataset.name, domain))
     if protocol != "inductive":
         return _published_cut(rows, order, dataset.limit, protocol)
     held = round(TEST * len(order)) if rows.test_x is None else 0
     test, rest = order[:held], order[held:]
     count = max(1, round(VALIDATION * len(rest)))
-    validation, train = rest[:count], rest[count:][: dataset.limit]
+    train, validation = _official_cut(rows, rest) or (rest[count:], rest[:count])
+    train = train[: dataset.limit]
     if len(train) == 0 or (rows.test_x is None and held == 0):
         what = "there are too few target rows to cut into train, validation and test"
         raise DataError(f"data {dataset.name}/{domain}", what, len(order), "Add rows, or use the protocol 'paper'.")
@@ -186,6 +187,21 @@ def _published_cut(rows: DomainRows, order: np.ndarray, limit: int | None, proto
     train = _take(rows, np.sort([*order, *range(own, len(rows.x))][:limit])) if few else everything
     pieces = {"train": train, "validation": everything, "test": official or everything}
     return Cut(pieces, min(own, len(train[0])), True)
+
+
+def _official_last(rows: DomainRows, order: np.ndarray) -> np.ndarray:
+    """The order with official validation rows behind all others, where no cut takes them for the test."""
+    if rows.validation is None:
+        return order
+    return order[np.argsort(np.isin(order, rows.validation), kind="stable")]
+
+
+def _official_cut(rows: DomainRows, order: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The rows of an order that are officially for training and for validation, where that is settled."""
+    if rows.validation is None:
+        return None
+    held = np.isin(order, rows.validation)
+    return order[~held], order[held]
 
 
 def _official_test(rows: DomainRows) -> Piece | None:

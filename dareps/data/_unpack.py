@@ -47,7 +47,7 @@ def damage(file: RemoteFile, path: Path) -> str:
         return "" if found >= file.count else f"{file.count} files expected, {found} found"
     digest = hashlib.sha256()
     try:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
     except (OSError, EOFError, zlib.error) as error:
@@ -56,7 +56,7 @@ def damage(file: RemoteFile, path: Path) -> str:
     return "" if expected in ("", digest.hexdigest()) else f"another checksum than {expected}: {digest.hexdigest()}"
 
 
-def _opened(path: Path) -> IO[bytes] | gzip.GzipFile | bz2.BZ2File:
+def opened(path: Path) -> IO[bytes] | gzip.GzipFile | bz2.BZ2File:
     """The unpacked bytes of a file."""
     if path.suffix == ".gz":
         return gzip.open(path, "rb")

@@ -73,7 +73,7 @@ def get(name: str, progress: Progress | None = None) -> list[str]:
 
 
 def check(name: str) -> list[str]:
-    """Read a dataset whole and compare it with what is known of it; returns one finding per file and domain.
+    """Read a dataset whole and compare it with what is known of it; one finding per file, domain and best score.
 
     Raises:
         ConfigError: No dataset has this name.
@@ -81,7 +81,8 @@ def check(name: str) -> list[str]:
     """
     dataset = _dataset(name)
     findings = [_check_file(file, name) for file in dataset.files]
-    return [*findings, *_check_domains(dataset())]
+    best = [f"best possible {what}: {score:.3f}" for what, score in dataset().best_scores().items()]
+    return [*findings, *_check_domains(dataset()), *best]
 
 
 def _dataset(name: str) -> type[Dataset]:

@@ -71,6 +71,7 @@ def make_split(
 
     Source rows are cut 80/20 into train and validation, by class. `inductive` cuts target train rows 80/20 into
     unlabelled train and validation rows and keeps the official test rows, or a keyed 40 % where a domain has none.
+    Where a domain has official validation rows, they are the validation rows of both cuts.
     `paper` trains and validates on all target train rows and tests on the official test rows, or on all target rows
     where a domain has none. `transductive` trains and validates without labels on all target rows, the test rows of
     `paper` among them; labelled target streams still read official train rows alone where there are test rows.

@@ -142,7 +142,9 @@ class Model:
         rows = np.asarray(x)
         if rows.ndim < 2 or len(rows) == 0:
             raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
-        if not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all():
+        # One text per row is what the data's own transform accepts or refuses.
+        texts = rows.dtype.kind in "OU" and rows.shape[1:] == (1,)
+        if not texts and (not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all()):
             raise DataError("predict", "the rows hold values that are not finite numbers", fix="Clean the rows.")
         first: DataError | None = None
         for reading in self._readings(rows):

@@ -15,7 +15,9 @@ from dareps.recipe.settings import RECIPE_KEYS
 from dareps.recipe.yaml_io import read
 
 RECIPES = {name: read(path) for name, path in shipped("recipes").items()}
-SPLITS = [f"{name}/{part.domains[0]}:{part.domains[1]}" for name, part in plugins(Dataset).items()]
+SPLITS = [
+    f"{name}/{part.domains[0]}:{part.domains[1]}" for name, part in plugins(Dataset).items() if len(part.domains) > 1
+]
 NAMES = sorted({name for root in families().values() for name in plugins(root)})
 INNER = ("name", "weight", "schedule", "steps", "streams", "source", "target", "batch", "optimizer", "lr", "width")
 
