@@ -65,7 +65,7 @@ class UPGrad(_FromGradients):
 class MGDA(_FromGradients):
     """The shortest convex combination of the tasks' gradients: min over w on the simplex of |sum_t w_t g_t|^2.
 
-    Désidéri, C. R. Math. 350 (2012); Sener & Koltun, NeurIPS 2018, eq. 3, solved by Frank and Wolfe's method.
+    Desideri, C. R. Math. 350 (2012); Sener & Koltun, NeurIPS 2018, eq. 3, solved by Frank and Wolfe's method.
     """
 
     name = "mgda"
