@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from dareps.errors import ConfigError, ContractError
 from dareps.plugin import Plugin
 from dareps.schedules import Schedule
+from dareps.types import Along
 
 if TYPE_CHECKING:
     from dareps.maths.staged import Staged
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     MakeEncoder = Callable[[], Staged]
 
-Along = Literal["tasks", "domains"]
 Limit = Literal["hard", "separate"]
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from dareps.sharing._base import Along
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 @dataclass(frozen=True, slots=True)

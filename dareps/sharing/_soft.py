@@ -12,10 +12,11 @@ from torch import Tensor
 
 from dareps.maths.spectral import nuclear_norm
 from dareps.maths.staged import Staged
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import total
 from dareps.sharing._encoders import SeparateEncoders, check_stages
 from dareps.sharing._modules import Seen
+from dareps.types import Along
 
 PENALTY: Final = "coupling"
 
