@@ -11,6 +11,7 @@ from dareps.engine.loop import Stopped
 from dareps.engine.phases import part_names
 from dareps.plugin import plugins
 from dareps.sharing import SharingScheme
+from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from tests.engine._make import CPU, FLOAT64, SHORT, distance, outcome_of, run_of, trainer_of, weights_of
 
 SCHEMES = [name for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")]
@@ -163,3 +164,15 @@ def test_dsn_is_a_recipe():
     trainer = trainer_of([run_of("dsn", FEW)])
     trainer.train()
     assert {"sharing.reconstruction", "sharing.difference", "align.0.adversarial"} <= set(trainer.ledgers[0].curves)
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "hard"])
+def test_a_step_can_be_captured(scheme):
+    trainer = untrained(scheme, more=(("normalise", "per_domain"),))
+    plan = trainer.plans[0]
+    trainer.enter(plan)
+    pool = trainer.pool(plan)
+    step, (first, second) = trainer.step_function(plan, pool), trainer.inputs(plan, pool, 0, 2)
+    step(first)
+    with forbid_host_sync(), forbid_host_copies():
+        step(second)
