@@ -61,6 +61,10 @@ class SharingScheme(Plugin, family="sharing"):
         """The penalties that the built module returns, those of weight 0 left out."""
         return ()
 
+    def proximal(self) -> Term | None:
+        """A pull on the weights themselves after each step, in place of a penalty: its weight and schedule."""
+        return None
+
     def limits(self) -> Mapping[Limit, Self]:
         """Settings at which the scheme is exactly `hard` sharing, or gives every branch a `separate` encoder."""
         return {}

@@ -57,6 +57,14 @@ class SharingModule(nn.Module):
         """Further 0-d values for the log alone."""
         return {}
 
+    def pull(self, strength: Tensor, moving: frozenset[str]) -> None:
+        """The scheme's proximal step in place, after the optimizer's.
+
+        Args:
+            strength: Learning rate times weight times schedule, 0-d.
+            moving: Names of the parameters that the phase trains.
+        """
+
     def faster(self) -> dict[str, float]:
         """Parameters by name that learn at a multiple of the rate, without weight decay, and the multiple."""
         return {}

@@ -69,6 +69,21 @@ def test_an_infinite_coupling_trains_as_hard_sharing(optimizer):
     assert distance(weights_of(one), weights_of(other)) == 0
 
 
+@pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "lr": 0.1}])
+def test_proximal_steps_stack_and_hold_branches_together(optimizer):
+    more = (*FLOAT64, ("phases.*.optimizer", optimizer), ("normalise", "per_domain"))
+    runs = {"seeds": (0, 7), "more": more, "update": "proximal", "coupling": 50.0}
+    together, alone = trained("soft", **runs), trained("soft", **{**runs, "seeds": (7,)})
+    assert distance(weights_of(together, 1), weights_of(alone)) < 1e-9
+    loose = weights_of(trained("soft", **{**runs, "seeds": (7,), "coupling": 0.0}))
+    name = "chain.layer1.0.weight"
+    gaps = [
+        float((own[f"encoder.branches.0.{name}"] - own[f"encoder.branches.1.{name}"]).norm())
+        for own in (weights_of(alone), loose)
+    ]
+    assert gaps[0] < gaps[1]
+
+
 def test_domain_separation_without_anything_private_trains_as_hard_sharing():
     one = trained("shared_private", private="none", reconstruction=0.0, difference=0.0)
     assert distance(weights_of(one), weights_of(trained("hard"))) == 0
