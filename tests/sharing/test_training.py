@@ -44,7 +44,8 @@ def total_of(trainer):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "recipe"), [*((name, "vada") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("soft", "wdgrl")]
+    ("scheme", "recipe"),
+    [*((name, "dann") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("shared_private", "vada")],
 )
 def test_stacked_seeds_train_as_if_alone(scheme, recipe):
     more = (*FLOAT64, ("normalise", "per_domain"))
