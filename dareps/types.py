@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 Kind = Literal["classification", "regression", "multilabel"]
+Along = Literal["tasks", "domains"]
+"""What the branches of a sharing scheme are."""
 
 
 @dataclass(frozen=True, slots=True)

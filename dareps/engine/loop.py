@@ -199,7 +199,7 @@ class Trainer:
                     optimizer.step()
                 values = {**own, **values} if sub.owner is not None else {**values, **own}
             if follows:
-                after_step(self.population, inputs.progress)
+                after_step(self.population, inputs.progress, inputs.rate)
             return {name: value.detach() for name, value in values.items()}
 
         host = [type(part).name for part in parts_of(self.run.method) if part.host]

@@ -127,6 +127,7 @@ def freeze_rest(population: Population, moving: Sequence[nn.Parameter]) -> None:
     names = {name for name, value in population.parameters.items() if id(value) in ids}
     for name, value in population.parameters.items():
         value.requires_grad_(name in names)
+    population.method.moving = frozenset(name.removeprefix("encoder.") for name in names)
     population.method.train()
     for path, module in population.method.named_modules():
         own = [f"{path}.{name}" if path else name for name, _ in module.named_parameters(recurse=False)]

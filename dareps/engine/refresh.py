@@ -27,8 +27,10 @@ class _Act(nn.Module):
 
 
 def wants_after_step(method: Method) -> bool:
-    """True when an active alignment has something to do after a step."""
-    return any(_overrides(module, "after_step") for module in active(method))
+    """True when the sharing scheme or an active alignment has something to do after a step."""
+    return method.recipe.sharing.proximal() is not None or any(
+        _overrides(module, "after_step") for module in active(method)
+    )
 
 
 def begin(population: Population) -> None:
@@ -37,9 +39,9 @@ def begin(population: Population) -> None:
         _on_every_copy(population, Method.begin)
 
 
-def after_step(population: Population, progress: Tensor) -> None:
-    """Let the active alignments of every copy update their buffers in place."""
-    _on_every_copy(population, lambda method: method.after_step(progress))
+def after_step(population: Population, progress: Tensor, rate: Tensor) -> None:
+    """Let sharing scheme and active alignments of every copy act on parameters and buffers in place."""
+    _on_every_copy(population, lambda method: method.after_step(progress, rate))
 
 
 @torch.no_grad()

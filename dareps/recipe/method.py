@@ -59,6 +59,7 @@ class Method(nn.Module):
             module.attach(self.networks)
         name_places(self)
         self.activate(tuple(range(len(self.align))))
+        self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
 
     def activate(self, indices: tuple[int, ...]) -> None:
         """Say which alignments act in the current phase."""
@@ -153,8 +154,11 @@ class Method(nn.Module):
         for module in self._modules_of(self.active):
             module.begin(self.networks)
 
-    def after_step(self, progress: Tensor) -> None:
-        """Let the active alignments update buffers from parameters."""
+    def after_step(self, progress: Tensor, rate: Tensor) -> None:
+        """Let the sharing scheme pull on parameters, and the active alignments update buffers from them."""
+        term = self.recipe.sharing.proximal()
+        if term is not None:
+            self.encoder.pull(rate * term.weight * term.schedule(progress), self.moving)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from dareps.maths.precision import wide, widened
 from dareps.maths.reversal import reverse
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import total
 from dareps.sharing._codes import frobenius
 from dareps.sharing._modules import Seen
 from dareps.sharing._private import SharedBesidePrivate
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 class AdversarialEncoders(SharedBesidePrivate):

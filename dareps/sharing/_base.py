@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from dareps.errors import ConfigError, ContractError
 from dareps.plugin import Plugin
 from dareps.schedules import Schedule
+from dareps.types import Along
 
 if TYPE_CHECKING:
     from dareps.maths.staged import Staged
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     MakeEncoder = Callable[[], Staged]
 
-Along = Literal["tasks", "domains"]
 Limit = Literal["hard", "separate"]
 
 
@@ -60,6 +60,10 @@ class SharingScheme(Plugin, family="sharing"):
     def terms(self) -> tuple[Term, ...]:
         """The penalties that the built module returns, those of weight 0 left out."""
         return ()
+
+    def proximal(self) -> Term | None:
+        """A pull on the weights themselves after each step, in place of a penalty: its weight and schedule."""
+        return None
 
     def limits(self) -> Mapping[Limit, Self]:
         """Settings at which the scheme is exactly `hard` sharing, or gives every branch a `separate` encoder."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from dareps.errors import ContractError
 from dareps.maths.domains import group_scope
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 @dataclass(frozen=True, slots=True)

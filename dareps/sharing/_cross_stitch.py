@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from dareps.maths.staged import Staged
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import every
 from dareps.sharing._encoders import SeparateEncoders, with_parameters
 from dareps.sharing._modules import Found, Group
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 MakeUnit = Callable[[str, tuple[int, ...]], nn.Module]
 """(stage, shape of one row after it) -> module on what all branches made of the rows, (T, n, *shape) both ways."""

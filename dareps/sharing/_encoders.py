@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from dareps.errors import ConfigError
 from dareps.maths.staged import Staged
 from dareps.plugin import suggestion
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule
 from dareps.sharing._modules import Found, Group
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 class SeparateEncoders(BranchedModule):

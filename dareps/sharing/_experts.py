@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._modules import Found, Group, Seen
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 _PLACES = 8
 GATE = "gate"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from dareps.sharing._base import Along
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,14 @@ class SharingModule(nn.Module):
     def telemetry(self, seen: Seen) -> dict[str, Tensor]:
         """Further 0-d values for the log alone."""
         return {}
+
+    def pull(self, strength: Tensor, moving: frozenset[str]) -> None:
+        """The scheme's proximal step in place, after the optimizer's.
+
+        Args:
+            strength: Learning rate times weight times schedule, 0-d.
+            moving: Names of the parameters that the phase trains.
+        """
 
     def faster(self) -> dict[str, float]:
         """Parameters by name that learn at a multiple of the rate, without weight decay, and the multiple."""

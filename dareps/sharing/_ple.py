@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from dareps.maths.staged import Staged
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._encoders import with_parameters
 from dareps.sharing._experts import GATE, Gate, mixed, uses
 from dareps.sharing._modules import Found, Group, Seen
 from dareps.sharing._part import Part
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 @dataclass(frozen=True, slots=True)

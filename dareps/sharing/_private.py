@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule
 from dareps.sharing._modules import Found, Group, Seen
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 Codes = dict[tuple[int, int], Tensor]
 

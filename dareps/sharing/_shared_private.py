@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from dareps.maths.precision import wide, widened
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import total
 from dareps.sharing._codes import DIFFERENCES, ERRORS
 from dareps.sharing._modules import Seen
 from dareps.sharing._private import SharedBesidePrivate
+from dareps.types import Along
 
 _CHANNELS = 16
 

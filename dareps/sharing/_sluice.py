@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from dareps.errors import ConfigError
 from dareps.maths.layers import ZeroLinear
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import total
 from dareps.sharing._cross_stitch import StitchedEncoders, mixture
 from dareps.sharing._modules import Seen
+from dareps.types import Along
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,18 @@ from torch import Tensor
 
 from dareps.maths.spectral import nuclear_norm
 from dareps.maths.staged import Staged
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import total
 from dareps.sharing._encoders import SeparateEncoders, check_stages
 from dareps.sharing._modules import Seen
+from dareps.types import Along
 
 PENALTY: Final = "coupling"
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
-    """A distance between branches.
+class Distance:
+    """How far branches are apart.
 
     Attributes:
         norm: A key of `DISTANCES`; None for no penalty.
@@ -39,39 +40,50 @@ class SoftSharing(SeparateEncoders):
     """Separate encoders with a penalty on their distance.
 
     Args:
-        pull: The distance that is a penalty.
+        distance: The distance that is a penalty or a step.
         blueprint: What it is built from.
         along: What branches are.
         names: Their names.
     """
 
-    def __init__(self, pull: Pull, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
+    def __init__(self, distance: Distance, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
-        self.pull = pull
+        self.distance = distance
         first = self.branches[0]
         assert isinstance(first, Staged)
-        check_stages("sharing.stages", pull.stages, first)
+        check_stages("sharing.stages", distance.stages, first)
         self.sizes = {
             stage: sum(value.numel() for value in first.chain[stage].parameters()) * len(names) for stage in first.names
         }
 
     def penalties(self, seen: Seen) -> dict[str, Tensor]:
         """The coupling, 0-d; of encoders without parameters 0."""
-        return {} if self.pull.norm is None else {PENALTY: self._coupling(self.pull.norm, seen.joined)}
+        return {} if self.distance.norm is None else {PENALTY: self._coupling(self.distance.norm, seen.joined)}
+
+    def pull(self, strength: Tensor, moving: frozenset[str]) -> None:
+        """Move what the phase trains towards the mean over branches, by the proximal map of the squared distance."""
+        own = [dict(branch.named_parameters()) for branch in self.branches]
+        for name, first in own[0].items():
+            factor = self._factor(name.split(".")[1])
+            if f"branches.0.{name}" in moving and factor:
+                kept = (1 / (1 + 2 * factor * strength)).to(first.dtype)
+                mean = torch.stack([values[name] for values in own]).mean(0)
+                for values in own:
+                    values[name].copy_(mean + kept * (values[name] - mean))
 
     def _coupling(self, norm: str, like: Tensor) -> Tensor:
         found = [self._factor(stage) * DISTANCES[norm](values) for stage, values in self._stacked()]
         return total(found) if found else like.new_zeros(())
 
     def _factor(self, stage: str) -> float:
-        return self.pull.stages.get(stage, 1.0) / (self.sizes[stage] if self.pull.mean else 1)
+        return self.distance.stages.get(stage, 1.0) / (self.sizes[stage] if self.distance.mean else 1)
 
     def _stacked(self) -> Iterator[tuple[str, Tensor]]:
         """(stage, values (*, T)) of each coupled parameter over all branches."""
         own = [dict(branch.named_parameters()) for branch in self.branches]
         for name in own[0]:
             stage = name.split(".")[1]
-            if self.pull.stages.get(stage) != 0:
+            if self.distance.stages.get(stage) != 0:
                 yield stage, torch.stack([values[name] for values in own], dim=-1)
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from dareps.errors import ConfigError
 from dareps.maths.staged import Staged
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._encoders import check_stages, with_parameters
 from dareps.sharing._modules import Found, Group
 from dareps.sharing._part import Part
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 WHERE = "sharing hierarchical"
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from dareps.sharing._base import Along, Blueprint
+from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._encoders import check_stages
 from dareps.sharing._modules import Found, Group
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 
 class TappedEncoder(BranchedModule):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from dareps.errors import ConfigError
-from dareps.sharing._base import Along, Blueprint, BranchedScheme, Limit
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit
+from dareps.types import Along
 
 if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from dareps.schedules import Constant, Schedule
 from dareps.sharing._base import Blueprint, BranchedScheme, Limit, Term
@@ -40,6 +41,13 @@ class Soft(BranchedScheme):
     a_l is the stage's own factor, 1 unless `stages` says otherwise. Heads belong to tasks and are never coupled, nor
     are the running statistics of normalisation layers. Branches start as copies, so `l2` starts at 0.
 
+    With `update: proximal` no penalty enters the objective; after each step of learning rate r every weight moves to
+
+        m + (theta_t - m) / (1 + 2 r coupling a_l),
+
+    which minimises |theta - theta_t|^2 / 2 + r coupling times the penalty over all branches together (`l2` alone). So
+    an optimizer that rescales gradients does not rescale the coupling. Either kind moves absent branches, too.
+
     `coupling: 0` is separate encoders and no penalty at all; `coupling: inf` is one encoder and equals hard sharing
     under every optimizer.
 
@@ -57,8 +65,18 @@ class Soft(BranchedScheme):
     """Factors of single stages on the penalty, as in {conv1: 0.1}; 1 for those left out."""
     scale: Literal["sum", "mean"] = "sum"
     """`mean` divides a stage's penalty by its number of values, so that width and depth leave the weight's meaning."""
+    update: Literal["penalty", "proximal"] = "penalty"
+    """Whether the pull is part of the objective, or a step of its own after the optimizer's."""
     schedule: Schedule = Constant()
     """Factor on the coupling as a function of progress."""
+
+    @model_validator(mode="after")
+    def _has_a_proximal_map(self) -> Self:
+        """Refuse a proximal step of what has none here."""
+        if self.update == "proximal" and self.norm != "l2":
+            context = {"norm": self.norm, "fix": "Set sharing.norm=l2 or sharing.update=penalty."}
+            raise PydanticCustomError("proximal", "only l2 has a proximal update, not {norm}. {fix}", context)
+        return self
 
     @property
     def isolated(self) -> bool:
@@ -67,8 +85,16 @@ class Soft(BranchedScheme):
 
     def terms(self) -> tuple[Term, ...]:
         """The coupling, where it is a penalty."""
+        term = self._coupled()
+        return (term,) if term is not None and self.update == "penalty" else ()
+
+    def proximal(self) -> Term | None:
+        """The coupling, where it is a step of its own."""
+        return self._coupled() if self.update == "proximal" else None
+
+    def _coupled(self) -> Term | None:
         weight = self.coupling
-        return (Term("coupling", weight, self.schedule),) if isinstance(weight, float) and weight > 0 else ()
+        return Term("coupling", weight, self.schedule) if isinstance(weight, float) and weight > 0 else None
 
     def limits(self) -> Mapping[Limit, Self]:
         """Both ends of the coupling."""
@@ -80,10 +106,10 @@ class Soft(BranchedScheme):
     def build(self, blueprint: Blueprint) -> SharingModule:
         """One encoder per branch, or a single one."""
         from dareps.sharing._modules import HardSharing
-        from dareps.sharing._soft import Pull, SoftSharing
+        from dareps.sharing._soft import Distance, SoftSharing
 
         along, names = self.branches(blueprint)
         if self.coupling == "inf":
             return HardSharing(blueprint.make_encoder())
-        pull = Pull(self.norm if self.terms() else None, self.stages, self.scale == "mean")
-        return SoftSharing(pull, blueprint, along, names)
+        distance = Distance(self.norm if self.terms() else None, self.stages, self.scale == "mean")
+        return SoftSharing(distance, blueprint, along, names)

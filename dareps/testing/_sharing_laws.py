@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state
 from torch.optim import Optimizer
 
 from dareps.sharing import SharingScheme
-from dareps.sharing._base import Along, BranchedScheme
+from dareps.sharing._base import BranchedScheme
 from dareps.sharing._modules import Group, SharingModule
 from dareps.testing._gates import forbid_host_sync
 from dareps.testing._law import demand
@@ -32,6 +32,7 @@ from dareps.testing._sharing import (
     spread_rows,
     step,
 )
+from dareps.types import Along
 
 _CLOSE = 1e-9
 

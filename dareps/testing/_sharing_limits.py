@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from dareps.sharing._base import Along
 from dareps.sharing._modules import Found, Group, SharingModule
 from dareps.sharing.hard import Hard
 from dareps.testing._law import demand
@@ -25,7 +24,7 @@ from dareps.testing._sharing import (
     step,
 )
 from dareps.testing._sharing_laws import SharingLaw, along, branches
-from dareps.types import Representation
+from dareps.types import Along, Representation
 
 _STEPS, _ROUNDING = 3, 1e-12
 

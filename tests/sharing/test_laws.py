@@ -34,7 +34,7 @@ OTHERS = [
 @pytest.mark.parametrize("along", ["tasks", "domains"])
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"hard"}))
 def test_shipped_schemes_keep_every_law(name, along):
-    check_sharing(SHIPPED[name](along=along, **SMALL.get(name, {})), max_examples=2)
+    check_sharing(SHIPPED[name](along=along, **SMALL.get(name, {})), max_examples=2 if along == "tasks" else 1)
 
 
 @pytest.mark.parametrize("scheme", OTHERS, ids=str)
@@ -53,6 +53,7 @@ def test_the_kit_names_the_law_that_a_faulty_scheme_breaks(law, fault):
         check_sharing(fault, max_examples=4)
     assert caught.value.law == law
     assert set(caught.value.example) == {"x", "groups"}
+    assert sum(rows for rows, _, _ in caught.value.example["groups"]) <= 4, "the example has been shrunk"
     assert caught.value.hint
 
 
@@ -63,12 +64,6 @@ def test_every_law_has_a_fault_that_breaks_it():
 def test_an_unknown_law_is_refused():
     with pytest.raises(ContractError, match=r"no such law.*isolated"):
         check_sharing(Hard(), laws=["isolatd"])
-
-
-def test_examples_shrink():
-    with pytest.raises(LawViolation) as caught:
-        check_sharing(_faulty.MixedUp, max_examples=20)
-    assert sum(rows for rows, _, _ in caught.value.example["groups"]) <= 5
 
 
 def test_the_schemes_say_whether_they_are_isolated():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dareps.errors import ConfigError, DarepsError
-from dareps.recipe.bind import bind_run
+from dareps.recipe.bind import bind_recipe, bind_run
 from dareps.sharing._modules import HardSharing
 from dareps.sharing._soft import DISTANCES
 from dareps.sharing.soft import Soft
@@ -102,6 +102,37 @@ def test_an_infinite_coupling_is_one_encoder_however_it_is_written():
 
 def test_without_a_coupling_there_is_no_penalty():
     assert called(built(Soft(coupling=0.0)), EVERYONE)[1] == {}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 40.0])
+def test_the_proximal_step_minimises_distance_and_penalty(strength):
+    module = moved(Soft(update="proximal", stages={"layer2": 0.5}))
+    before = [[own.detach().clone().requires_grad_() for own in branch.parameters()] for branch in module.branches]
+    with torch.no_grad():
+        module.pull(torch.tensor(strength), frozenset(name for name, _ in module.named_parameters()))
+    after = [[own.detach().clone().requires_grad_() for own in branch.parameters()] for branch in module.branches]
+    value = torch.zeros((), dtype=torch.float64)
+    for index, factor in enumerate((1.0, 1.0, 0.5, 0.5)):
+        own = torch.stack([branch[index] for branch in after])
+        value = value + strength * factor * (own - own.mean(0)).square().sum()
+        value = value + sum((b[index] - a[index]).square().sum() / 2 for a, b in zip(before, after, strict=True))
+    leaves = [own for branch in after for own in branch]
+    assert all(gradient.abs().max() < 1e-6 for gradient in torch.autograd.grad(value, leaves))
+    assert called(module, EVERYONE)[1] == {}
+
+
+def test_a_proximal_step_leaves_frozen_weights_alone():
+    module = moved(Soft(update="proximal"))
+    before = {name: own.detach().clone() for name, own in module.named_parameters()}
+    with torch.no_grad():
+        module.pull(torch.tensor(1.0), frozenset(name for name in before if "layer2" in name))
+    changed = {name for name, own in module.named_parameters() if not torch.equal(own, before[name])}
+    assert changed == {name for name in before if "layer2" in name}
+
+
+def test_trace_norms_have_no_proximal_step_here():
+    with pytest.raises(DarepsError, match=r"only l2 has a proximal update, not laf.*Set sharing.norm=l2"):
+        bind_recipe({"sharing": {"name": "soft", "norm": "laf", "update": "proximal"}}, "recipe x")
 
 
 def test_an_unknown_stage_is_refused_with_the_nearest():

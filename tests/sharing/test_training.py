@@ -11,6 +11,7 @@ from dareps.engine.loop import Stopped
 from dareps.engine.phases import part_names
 from dareps.plugin import plugins
 from dareps.sharing import SharingScheme
+from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from tests.engine._make import CPU, FLOAT64, SHORT, distance, outcome_of, run_of, trainer_of, weights_of
 
 SCHEMES = [name for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")]
@@ -43,7 +44,8 @@ def total_of(trainer):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "recipe"), [*((name, "vada") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("soft", "wdgrl")]
+    ("scheme", "recipe"),
+    [*((name, "dann") for name in SCHEMES if name != "hard"), ("cgc", "mcd"), ("shared_private", "vada")],
 )
 def test_stacked_seeds_train_as_if_alone(scheme, recipe):
     more = (*FLOAT64, ("normalise", "per_domain"))
@@ -66,6 +68,21 @@ def test_an_infinite_coupling_trains_as_hard_sharing(optimizer):
     more = (("phases.*.optimizer", optimizer), ("normalise", "joint"))
     one, other = trained("soft", more=more, coupling="inf"), trained("hard", more=more)
     assert distance(weights_of(one), weights_of(other)) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "lr": 0.1}])
+def test_proximal_steps_stack_and_hold_branches_together(optimizer):
+    more = (*FLOAT64, ("phases.*.optimizer", optimizer), ("normalise", "per_domain"))
+    runs = {"seeds": (0, 7), "more": more, "update": "proximal", "coupling": 50.0}
+    together, alone = trained("soft", **runs), trained("soft", **{**runs, "seeds": (7,)})
+    assert distance(weights_of(together, 1), weights_of(alone)) < 1e-9
+    loose = weights_of(trained("soft", **{**runs, "seeds": (7,), "coupling": 0.0}))
+    name = "chain.layer1.0.weight"
+    gaps = [
+        float((own[f"encoder.branches.0.{name}"] - own[f"encoder.branches.1.{name}"]).norm())
+        for own in (weights_of(alone), loose)
+    ]
+    assert gaps[0] < gaps[1]
 
 
 def test_domain_separation_without_anything_private_trains_as_hard_sharing():
@@ -163,3 +180,15 @@ def test_dsn_is_a_recipe():
     trainer = trainer_of([run_of("dsn", FEW)])
     trainer.train()
     assert {"sharing.reconstruction", "sharing.difference", "align.0.adversarial"} <= set(trainer.ledgers[0].curves)
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "hard"])
+def test_a_step_can_be_captured(scheme):
+    trainer = untrained(scheme, more=(("normalise", "per_domain"),))
+    plan = trainer.plans[0]
+    trainer.enter(plan)
+    pool = trainer.pool(plan)
+    step, (first, second) = trainer.step_function(plan, pool), trainer.inputs(plan, pool, 0, 2)
+    step(first)
+    with forbid_host_sync(), forbid_host_copies():
+        step(second)
