@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dareps.errors import ContractError
 from dareps.plugin import Plugin
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 class Balancer(Plugin, family="balancer"):
     """Turns task losses into one objective; alignments and penalties keep their own weights."""
+
+    needs_all: ClassVar[bool] = False
+    """True when the losses of all tasks have to be there in every step."""
 
     def __call__(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The objective, 0-d, of task losses, each 0-d."""

@@ -97,12 +97,20 @@ class Method(nn.Module):
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
         with noise_scope(cast(Noise, step.noise)):
-            groups = [Group(len(rows.x), rows.domain, self.branches) for rows in batch.streams]
+            branches = self._wanted(step)
+            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             terms, values = self._alignments(batch, representations, logits, step)
-        tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
+        tasks = self._task_losses(batch, logits, step.tasks or self.branches) if step.sub.tasks else {}
         return Losses(tasks=tasks, terms=terms, values=values)
+
+    def _wanted(self, step: Step) -> tuple[str, ...]:
+        """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
+        if step.tasks is None:
+            return self.branches
+        wanted = {*step.tasks, *((self.lead.name,) if self.active else ())}
+        return tuple(name for name in self.branches if name in wanted)
 
     def total(self, losses: Losses) -> Tensor:
         """The objective, 0-d: balanced task losses plus terms."""
@@ -144,16 +152,16 @@ class Method(nn.Module):
     def _logits(self, batch: Batch, representations: list[dict[str, Representation]]) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
         return [
-            {name: wide(self.heads[name](reps[name].task)) for name in self.branches}
+            {name: wide(self.heads[name](reps[name].task)) for name in reps}
             if self._reads_logits or isinstance(rows, Labelled)
             else {}
             for rows, reps in zip(batch.streams, representations, strict=True)
         ]
 
-    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], trained: Sequence[str]) -> dict[str, Tensor]:
         """Mean loss per task over the labels that the labelled streams have of it."""
         losses: dict[str, Tensor] = {}
-        for task in self.tasks:
+        for task in (own for own in self.tasks if own.name in trained):
             pairs = [
                 (rows, outputs[task.name])
                 for rows, outputs in zip(batch.streams, logits, strict=True)

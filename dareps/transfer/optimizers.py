@@ -27,16 +27,22 @@ class SGD(Optimizer):
 
     def build(self, parameters: Iterable[nn.Parameter], lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.SGD`, fused."""
-        from torch import optim
+        from torch import optim, zeros_like
 
-        return optim.SGD(
-            parameters,
+        moving = list(parameters)
+        optimizer = optim.SGD(
+            moving,
             lr=lr,
             momentum=self.momentum,
             nesterov=self.nesterov and self.momentum > 0,
             weight_decay=self.weight_decay,
             fused=True,
         )
+        # The fused step fails where some parameters have momentum and others have not been in a step yet. From 0 the
+        # first step leaves the gradient, as torch's own does.
+        for parameter in moving if self.momentum else ():
+            optimizer.state[parameter]["momentum_buffer"] = zeros_like(parameter)
+        return optimizer
 
 
 class Adam(Optimizer):
