@@ -44,6 +44,7 @@ _PACKAGES = {
     "optimizer": "transfer",
     "phase": "transfer",
     "representation": "data.represent",
+    "sampling": "sampling",
     "schedule": "schedules",
     "sharing": "sharing",
     "validator": "selection",

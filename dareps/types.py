@@ -129,6 +129,7 @@ class Step:
 
     `strengths` holds weight times schedule of every alignment at this progress, (k,), where the loop has computed them
     for many steps at once; None leaves that to the method. `model` is there for alignments that declare `forwards`.
+    `tasks` names the tasks that the step trains; None means all.
     """
 
     progress: Tensor
@@ -137,6 +138,7 @@ class Step:
     strengths: Tensor | None = None
     sub: SubStep = ORDINARY
     model: Model | None = None
+    tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dareps.data._base import SplitData
-from dareps.engine.capture import Inputs, maybe_capture
+from dareps.data._base import LabelledPart, Part, SplitData
+from dareps.engine.capture import Inputs, StepFunction, maybe_capture
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
@@ -32,6 +32,7 @@ from dareps.engine.phases import (
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
+from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, broken, evaluation_steps, load_optimizer, snapshot
 from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.method import Method
@@ -137,7 +138,7 @@ class Trainer:
     def _phase(self, plan: Plan) -> None:
         self.enter(plan)
         pool = self.pool(plan)
-        step = self.step_function(plan, pool)
+        step = self.steps(plan, pool)
         while self.position.step < plan.steps and not all(ledger.failure for ledger in self.ledgers):
             start, stop = self.position.step, self._boundary(plan)
             self._window(plan, pool, step, start, stop)
@@ -166,7 +167,7 @@ class Trainer:
     def pool(self, plan: Plan) -> Pool:
         """The rows that a phase reads, on the device."""
         assert plan.phase.batch is not None
-        parts = [stream_parts(plan.phase, own) for own in self.data]
+        parts = self._parts(plan)
         seeds = [run.seed for run in self.runs]
         kind = LoaderPool if self.engine.rows == "loader" else Pool
         where = (self.device, self.dtype)
@@ -175,8 +176,13 @@ class Trainer:
             pool.start(self.engine.loaders)
         return pool
 
-    def step_function(self, plan: Plan, pool: Pool) -> Callable[[Inputs], dict[str, Tensor]]:
-        """One training step as a function of tensors alone, captured where that is possible."""
+    def steps(self, plan: Plan, pool: Pool) -> Steps:
+        """The steps of a phase, each of which trains the tasks that the phase's sampling chooses."""
+        choice = choice_of(plan, self.population.seeds, self._parts(plan), self.tasks)
+        return Steps(partial(self.step_function, plan, pool), choice)
+
+    def step_function(self, plan: Plan, pool: Pool, tasks: Active = None) -> StepFunction:
+        """One training step of these tasks as a function of tensors alone, captured where that is possible."""
         wishes = [(sub, self._sub_parameters(sub, plan)) for sub in self.population.method.steps()]
         subs = [(sub, wanted) for sub, wanted in wishes if wanted]  # What a phase freezes takes no step.
         parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
@@ -192,7 +198,7 @@ class Trainer:
                     for parameter in parameters:
                         parameter.grad = None
                     with precision():
-                        total, own = self.population.losses(pool, x, y, inputs, sub, turn)
+                        total, own = self.population.losses(pool, x, y, inputs, sub, turn, tasks)
                     torch.autograd.backward(total, inputs=wanted if len(subs) > 1 else None)
                     if clip is not None:
                         self.population.clip(parameters, clip)
@@ -220,19 +226,15 @@ class Trainer:
         for row in zip(index, numbers, progress, total_progress, strengths, rate, strict=True):
             yield Inputs(*row)
 
-    def _window(
-        self, plan: Plan, pool: Pool, step: Callable[[Inputs], dict[str, Tensor]], start: int, stop: int
-    ) -> None:
+    def _window(self, plan: Plan, pool: Pool, step: Steps, start: int, stop: int) -> None:
         """Take the steps between two boundaries, then bring their losses to the host in one copy."""
-        rows = [step(inputs) for inputs in self.inputs(plan, pool, start, stop)]
-        names = list(rows[0])
-        stacked = torch.stack([row[name] for row in rows for name in names])
-        values = stacked.double().cpu().numpy().reshape(len(rows), len(names), -1)
+        each = enumerate(self.inputs(plan, pool, start, stop), start)
+        logged = Logged.of([step(number, inputs) for number, inputs in each])
         for copy, ledger in enumerate(self.ledgers):
-            own = values[:, :, copy]
-            ledger.failure = ledger.failure or broken(own, names, plan.offset + start)
+            found = broken(logged.values[:, :, copy], logged.names, plan.offset + start)
+            ledger.failure = ledger.failure or found
             if not ledger.failure:
-                ledger.log(plan.offset + stop, dict(zip(names, own.mean(axis=0).tolist(), strict=True)))
+                ledger.log(plan.offset + stop, logged.means(copy))
 
     def _after_window(self, plan: Plan, stop: int) -> None:
         step = plan.offset + stop
@@ -266,6 +268,9 @@ class Trainer:
             self.population.put_back(copy, method)
             view = evaluator.view(method, step)
             ledger.judge(view, self.engine.selection, partial(evaluator.opened, method), partial(snapshot, method))
+
+    def _parts(self, plan: Plan) -> list[list[Part | LabelledPart]]:
+        return [stream_parts(plan.phase, own) for own in self.data]
 
     def _trained(self, plan: Plan) -> list[nn.Parameter]:
         return trained(self.population, plan.phase.trains, f"phases.{plan.number}.trains")

@@ -58,18 +58,25 @@ class Population:
         return len(self.seeds)
 
     def losses(
-        self, pool: Pool, x: Tensor, y: Mapping[str, Tensor], inputs: Inputs, sub: SubStep = ORDINARY, turn: int = 0
+        self,
+        pool: Pool,
+        x: Tensor,
+        y: Mapping[str, Tensor],
+        inputs: Inputs,
+        sub: SubStep = ORDINARY,
+        turn: int = 0,
+        tasks: tuple[str, ...] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of a sub-step's n-th turn summed over copies (0-d), and the logged parts, each 0-d or (S,)."""
         if not self.stacked:
-            here = _step(inputs, self.seed, sub, turn)
+            here = _step(inputs, self.seed, sub, turn, tasks)
             total, values = self.method(pool.batch(x, y, here.noise), here)
             return total, values
 
         def one(
             parameters: Mapping[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: dict[str, Tensor], seed: Tensor
         ) -> tuple[Tensor, dict[str, Tensor]]:
-            here = _step(inputs, seed, sub, turn)
+            here = _step(inputs, seed, sub, turn, tasks)
             result: tuple[Tensor, dict[str, Tensor]] = functional_call(
                 self.method, (dict(parameters), buffers), (pool.batch(x, y, here.noise), here)
             )
@@ -125,7 +132,8 @@ class Population:
             gradient.mul_(factor.view(factor.shape + (1,) * (gradient.dim() - lead)))
 
 
-def _step(inputs: Inputs, seed: Tensor, sub: SubStep, turn: int) -> Step:
+def _step(inputs: Inputs, seed: Tensor, sub: SubStep, turn: int, tasks: tuple[str, ...] | None) -> Step:
     """Where one copy's training stands; every sub-step and every turn of it has noise of its own."""
     lane = "" if sub.owner is None else f"{sub.owner}.{sub.name}.{turn}/"
-    return Step(inputs.progress, inputs.total_progress, Noise(seed, inputs.step, lane), inputs.strengths, sub)
+    noise = Noise(seed, inputs.step, lane)
+    return Step(inputs.progress, inputs.total_progress, noise, inputs.strengths, sub, tasks=tasks)

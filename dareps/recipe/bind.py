@@ -139,8 +139,12 @@ def rebind(config: Mapping[str, Any], where: str = "run") -> Run:
 def dump_run(run: Run) -> dict[str, Any]:
     """The bound configuration as plain lists and mappings, ready for YAML and JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(run.model_dump()))
-    if not plain["method"]["tasks"]:  # Not to say it is what older results said.
+    # What is left open goes unsaid, as in older results.
+    if not plain["method"]["tasks"]:
         del plain["method"]["tasks"]
+    for phase in plain["method"]["phases"]:
+        if phase.get("sampling", "") is None:
+            del phase["sampling"]
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,8 @@ from torch.func import grad
 
 from dareps.errors import ConfigError
 from dareps.maths.precision import wide
-from dareps.types import Labelled, Representation, Rows, Task
-
-Outputs = Sequence[tuple[Labelled, Tensor]]
-"""Streams with labels of a task, and its head's outputs (n, size) there."""
+from dareps.recipe.task_losses import labelled, task_loss
+from dareps.types import Representation, Rows, Task
 
 
 def feature_gram(
@@ -21,7 +19,6 @@ def feature_gram(
     heads: nn.ModuleDict,
     streams: Sequence[Rows],
     found: Sequence[Mapping[str, Representation]],
-    loss: Callable[[Task, Outputs], Tensor],
 ) -> Tensor:
     """Inner products (k, k) of the gradients of k tasks' losses by the features of all streams, without gradient.
 
@@ -33,7 +30,6 @@ def feature_gram(
         heads: Task -> head.
         streams: The step's rows.
         found: Per stream, the representation of each task.
-        loss: (task, outputs) -> the task's loss, 0-d.
 
     Raises:
         ConfigError: Heads of one stream read different features, so that the gradients do not meet there.
@@ -42,9 +38,8 @@ def feature_gram(
 
     def of_task(task: Task) -> Tensor:
         def value(features: tuple[Tensor, ...]) -> Tensor:
-            pairs = zip(streams, features, strict=True)
-            labelled = [(rows, own) for rows, own in pairs if isinstance(rows, Labelled) and task.name in rows.y]
-            return loss(task, [(rows, wide(heads[task.name](own))) for rows, own in labelled])
+            pairs = labelled(task, streams, features)
+            return task_loss(task, [(rows, wide(heads[task.name](own))) for rows, own in pairs])
 
         with torch.no_grad():
             slopes: tuple[Tensor, ...] = grad(value)(features)

@@ -21,9 +21,9 @@ from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
 from dareps.recipe.gram import feature_gram
 from dareps.recipe.settings import Recipe
+from dareps.recipe.task_losses import task_losses
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.tasks import kind_of
 from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View, lead_task
 
 
@@ -110,7 +110,8 @@ class Method(nn.Module):
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
         with noise_scope(cast(Noise, step.noise)):
-            groups = [Group(len(rows.x), rows.domain, self.branches) for rows in batch.streams]
+            branches = self._wanted(step)
+            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
@@ -118,13 +119,24 @@ class Method(nn.Module):
             if step.sub.owner is None:
                 added = self._penalties(Seen(batch.joined, groups, representations), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
-            tasks = self._task_losses(batch, logits) if step.sub.tasks else {}
+            tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
             gram = self._gram(batch, representations, tasks) if tasks and self.balance.reads_gradients else None
         return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
 
     def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
         tasks = [task for task in self.tasks if task.name in losses]
-        return feature_gram(tasks, self.heads, batch.streams, representations, _task_loss)
+        return feature_gram(tasks, self.heads, batch.streams, representations)
+
+    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
+        trained = [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
+        return task_losses(trained, batch.streams, logits)
+
+    def _wanted(self, step: Step) -> tuple[str, ...]:
+        """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
+        if step.tasks is None:
+            return self.branches
+        wanted = {*step.tasks, *((self.lead.name,) if self.active else ())}
+        return tuple(name for name in self.branches if name in wanted)
 
     def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
@@ -173,24 +185,11 @@ class Method(nn.Module):
     def _logits(self, batch: Batch, representations: Found) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
         return [
-            {name: wide(self.heads[name](reps[name].task)) for name in self.branches}
+            {name: wide(self.heads[name](reps[name].task)) for name in reps}
             if self._reads_logits or isinstance(rows, Labelled)
             else {}
             for rows, reps in zip(batch.streams, representations, strict=True)
         ]
-
-    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Mean loss per task over the labels that the labelled streams have of it."""
-        losses: dict[str, Tensor] = {}
-        for task in self.tasks:
-            pairs = [
-                (rows, outputs[task.name])
-                for rows, outputs in zip(batch.streams, logits, strict=True)
-                if isinstance(rows, Labelled) and task.name in rows.y
-            ]
-            if pairs:
-                losses[task.name] = _task_loss(task, pairs)
-        return losses
 
     def _alignments(
         self,
@@ -239,23 +238,6 @@ class Method(nn.Module):
             labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
             views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
         return views
-
-
-def _task_loss(task: Task, pairs: Sequence[tuple[Labelled, Tensor]]) -> Tensor:
-    """The mean loss of a task over its labels in all streams, 0-d; complete streams weigh the same, being of one size.
-
-    Args:
-        task: The task.
-        pairs: Streams with labels of it, and the head's outputs (n, size) there.
-    """
-    kind = kind_of(task)
-    if all(task.name in rows.complete for rows, _ in pairs):
-        found = [kind.loss(outputs, rows.y[task.name], complete=True) for rows, outputs in pairs]
-        return found[0] if len(found) == 1 else torch.stack(found).mean()
-    outputs, labels = (
-        torch.cat(parts) for parts in zip(*((own, rows.y[task.name]) for rows, own in pairs), strict=True)
-    )
-    return kind.loss(outputs, labels, complete=False)
 
 
 def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:

@@ -73,6 +73,23 @@ class Recipe(Settings):
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
         return self
 
+    @model_validator(mode="after")
+    def _balanced(self) -> Self:
+        """Refuse to take tasks in turn where the balancer weighs them against each other."""
+        for index, phase in enumerate(self.phases):
+            sampler = phase.sampling if isinstance(phase, Train) else None
+            if self.balance.needs_all and sampler is not None and sampler.alternates:
+                what = f"the balancer {self.balance.name} needs the losses of all tasks in every step"
+                fix = "Leave sampling out, or balance with equal."
+                raise _impossible(f"phases.{index}.sampling", what, fix)
+        return self
+
+    @property
+    def stacks(self) -> bool:
+        """Whether seeds can train as one stack: nothing is fitted, and all seeds train the same tasks in a step."""
+        samplers = [phase.sampling for phase in self.phases if isinstance(phase, Train)]
+        return not self.shallow and all(sampler is None or sampler.alike for sampler in samplers)
+
     @property
     def shallow(self) -> bool:
         """True when scikit-learn fits the recipe and the loop is not used."""

@@ -146,7 +146,7 @@ def group_jobs(todo: Sequence[tuple[Run, str]], stack: bool) -> tuple[list[Job],
 
     def place(member: tuple[Run, str]) -> object:
         run = member[0]
-        return run.model_copy(update={"seed": 0}) if stack and not run.method.shallow else member[1]
+        return run.model_copy(update={"seed": 0}) if stack and run.method.stacks else member[1]
 
     groups = [list(members) for _, members in itertools.groupby(todo, key=place)]
     jobs = [Job(number, tuple(dump_run(run) for run, _ in members)) for number, members in enumerate(groups)]

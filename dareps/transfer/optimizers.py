@@ -26,9 +26,9 @@ class SGD(Optimizer):
 
     def build(self, parameters: Parameters, lr: Tensor, capturable: bool) -> TorchOptimizer:
         """`torch.optim.SGD`, fused."""
-        from torch import optim
+        from torch import optim, zeros_like
 
-        return optim.SGD(
+        optimizer = optim.SGD(
             parameters,
             lr=lr,
             momentum=self.momentum,
@@ -36,6 +36,12 @@ class SGD(Optimizer):
             weight_decay=self.weight_decay,
             fused=True,
         )
+        # The fused step fails where some parameters have momentum and others have not been in a step yet. From 0 the
+        # first step leaves the gradient, as torch's own does.
+        moving = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter in moving if self.momentum else ():
+            optimizer.state[parameter]["momentum_buffer"] = zeros_like(parameter)
+        return optimizer
 
 
 class Adam(Optimizer):

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dareps.plugin import Many, Settings
+from dareps.sampling import TaskSampler
 from dareps.schedules import Schedule
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
@@ -58,6 +59,9 @@ class Train(Phase):
     """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `align`, or `*` for all."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
+
+    sampling: TaskSampler | None = None
+    """Which tasks a step trains; open means all of them in every step."""
 
     def acting(self, count: int) -> tuple[int, ...]:
         """The numbers of the alignments that act, of `count`; none unless the phase reads source and target."""

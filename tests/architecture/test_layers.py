@@ -9,7 +9,7 @@ from ._source import PACKAGE, import_graph, sources
 LAYERS = (
     ("errors", "plugin"),
     ("types", "maths", "schedules"),
-    ("tasks",),
+    ("tasks", "sampling"),
     ("encoders", "sharing", "alignment", "balancing", "transfer", "data", "selection", "tracking"),
     ("recipe",),
     ("engine",),
