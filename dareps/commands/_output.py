@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 200
 """Columns of a table that goes to a file or another program, so that nothing is cut there."""
+MANY = 20
+"""Names that a line lists in full."""
 
 
 def say(text: str = "") -> None:
@@ -52,6 +54,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """All names, or the first three and the last where there are more than twenty."""
+    if len(names) <= MANY:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} ... {names[-1]} ({len(names)} in all)"
 
 
 def columns(rows: Iterable[tuple[str, ...]], indent: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from dareps.commands._fields import class_lines, field_texts, setting_lines
-from dareps.commands._output import columns
+from dareps.commands._output import columns, enumerated
 from dareps.data._base import Protocol
 from dareps.errors import ConfigError
 from dareps.plugin import Plugin, Settings, families, plugins, suggestion
@@ -156,7 +156,7 @@ def _settings(settings: type[Settings]) -> Iterator[str]:
 
 def _dataset(dataset: type[Dataset]) -> Iterator[str]:
     tasks = [f"{task.name} ({task.kind}, {task.size})" for task in dataset.tasks]
-    rows = [("domains", ", ".join(dataset.domains)), ("tasks", ", ".join(tasks))]
+    rows = [("domains", enumerated(dataset.domains)), ("tasks", enumerated(tasks))]
     origin = getattr(dataset, "origin", None)
     if origin is not None:
         rows += [("origin", origin.source), ("licence", origin.licence), ("paper", origin.paper)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dareps.commands._output import columns, console
+from dareps.commands._output import columns, console, enumerated
 from dareps.data.catalogue import check, datasets_table, get
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def listed() -> Iterator[str]:
     """Every dataset: whether it is there, where it comes from, under which terms."""
     for entry in datasets_table():
         yield f"{entry.name} ({entry.state})"
-        rows = [("domains", ", ".join(entry.domains)), ("origin", entry.origin), ("licence", entry.licence)]
+        rows = [("domains", enumerated(entry.domains)), ("origin", entry.origin), ("licence", entry.licence)]
         if entry.where:
             rows.append(("missing" if entry.state == "missing" else "where", entry.where))
         yield from columns(rows, indent="  ")

@@ -66,9 +66,9 @@ def schools(dataset: str) -> tuple[Pupils, ...]:
     return _read(dataset, path, stamp(path))
 
 
-def cut(count: int, draw: int, school: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the train and of the test pupils of a school, each in order; at least one of either."""
-    order = generator("school", draw, school).permutation(count)
+def cut(count: int, share: float, *key: object) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the pupils that stay and of the share that is held out, each in order; at least one of either."""
+    order = generator("school", *key).permutation(count)
     held = min(count - 1, max(1, round(share * count)))
     return np.sort(order[held:]), np.sort(order[:held])
 

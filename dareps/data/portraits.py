@@ -42,7 +42,7 @@ class Portraits(ImageSet):
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
         "normalise": "per_domain",
-        "steps": 1200,
+        "steps": 400,
         "batch": 64,
         "optimizer": {"name": "adam", "lr": 0.002},
     }

@@ -31,7 +31,7 @@ class Schools(Dataset, abstract=True):
         "encoder": {"name": "mlp", "width": 32},
         "normalise": "joint",
         "steps": 1000,
-        "batch": 64,
+        "batch": 32,
         "optimizer": {"name": "adam", "lr": 0.002, "weight_decay": 0.001},
     }
 
@@ -63,7 +63,7 @@ class Schools(Dataset, abstract=True):
         from dareps.data._school import cut, schools
 
         x, y = schools(self.name)[number]
-        train, test = cut(len(y), self.draw, number, self.test_share)
+        train, test = cut(len(y), self.test_share, self.draw, number)
         return x[train], y[train], x[test], y[test]
 
 

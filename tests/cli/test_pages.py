@@ -103,6 +103,13 @@ def test_data_is_listed_with_origin_and_licence():
     assert "CC BY 4.0" in found.stdout
 
 
+def test_a_long_list_of_domains_or_tasks_is_cut():
+    for command in (("data", "list"), ("show", "school"), ("show", "school_tasks")):
+        found = ask(*command)
+        assert "s001, s002, s003 ... s139 (139 in all)" in found.stdout.replace(" (regression, 1)", "")
+        assert "s050" not in found.stdout
+
+
 def test_embedded_data_is_there_to_get_and_check():
     assert "nothing to download" in ask("data", "get", "digits8").stdout
     assert "digits8/scans: 1797 rows of shape (1, 8, 8)" in ask("data", "check", "digits8").stdout

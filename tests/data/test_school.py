@@ -40,17 +40,17 @@ def small(tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @given(count=st.integers(2, 300), draw=st.integers(0, 9), share=st.floats(0.01, 0.99))
 def test_a_cut_is_disjoint_and_of_its_share(count: int, draw: int, share: float) -> None:
-    train, test = cut(count, draw, 3, share)
+    train, test = cut(count, share, draw, 3)
     assert sorted([*train, *test]) == list(range(count))
     assert min(len(train), len(test)) >= 1
     assert abs(len(test) - share * count) <= 1
 
 
 def test_cuts_differ_by_draw_and_school_and_come_again() -> None:
-    first = cut(100, 0, 0, 0.25)[1]
-    assert np.array_equal(first, cut(100, 0, 0, 0.25)[1])
-    assert not np.array_equal(first, cut(100, 1, 0, 0.25)[1])
-    assert not np.array_equal(first, cut(100, 0, 1, 0.25)[1])
+    first = cut(100, 0.25, 0, 0)[1]
+    assert np.array_equal(first, cut(100, 0.25, 0, 0)[1])
+    assert not np.array_equal(first, cut(100, 0.25, 1, 0)[1])
+    assert not np.array_equal(first, cut(100, 0.25, 0, 1)[1])
 
 
 @given(truth=st.lists(st.integers(1, 70), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
@@ -76,6 +76,17 @@ def test_both_forms_hold_the_same_pupils() -> None:
         assert rows.test_y is not None
         tested = table.test_y[name]
         assert tested[np.isfinite(tested)].tolist() == rows.test_y["score"].tolist()
+
+
+@pytest.mark.usefixtures("small")
+def test_every_school_has_train_and_validation_pupils_in_the_form_of_tasks() -> None:
+    rows = SchoolTasks().rows("ilea")
+    assert rows.validation is not None
+    held = np.isin(np.arange(len(rows.x)), rows.validation)
+    known = np.array([np.isfinite(rows.y[name]) for name in NAMES])
+    assert (known & held).sum(axis=1).tolist() == [1] * 139
+    assert (known & ~held).sum(axis=1).tolist() == [EACH * 3 // 4 - 1] * 139
+    assert not np.array_equal(rows.validation, SchoolTasks(draw=1).rows("ilea").validation)
 
 
 @pytest.mark.usefixtures("small")
