@@ -61,8 +61,9 @@ def test_a_conflict_of_two_is_projected_away(g):
 @given(gradients(3))
 def test_no_task_is_hurt(g):
     g = long_enough(g)
-    gains = g @ (weights(UPGrad(), g) @ g)
-    assert gains.min() > -1e-6 * g.square().sum(1).max()
+    found = weights(UPGrad(), g)
+    # The solver's cone is that of gram / trace + 1e-9, which lets a task lose as much times its weight.
+    assert (g @ (found @ g)).min() > -1e-8 * g.square().sum() * found.abs().max()
 
 
 @PROPERTY
