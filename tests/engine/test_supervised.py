@@ -11,11 +11,10 @@ from dareps.data.split import make_split
 from dareps.engine import checkpoint
 from dareps.engine.predict import load
 from dareps.errors import ConfigError
-from dareps.plugin import _registry
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
 from dareps.suite.expand import pairs
 from tests.engine._make import outcome_of, run_of
-from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, run_on
+from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, register, run_on
 
 SHORT = [("encoder", {"name": "mlp", "width": 16}), ("phases.*.steps", 20), ("engine.evaluations", 2)]
 ALONE = {"target": (), "protocol": "supervised", "engine": {"selection": ["last", "source_score"], "keep": "last"}}
@@ -130,7 +129,7 @@ def test_test_rows_are_seen_by_their_score_alone(change, tmp_path, monkeypatch):
 
 
 def test_a_saved_model_predicts_every_task_in_its_units(tmp_path, monkeypatch):
-    monkeypatch.setitem(_registry["data"], "tasks_toy", Tasks)
+    register(monkeypatch, Tasks)
     run = run_on(Tasks(), {"phases": [{"steps": 200, "optimizer": {"name": "adam", "lr": 0.01}}]}, **ALONE)
     (outcome,) = outcomes_of([run], tmp_path)
     model = load(tmp_path / outcome.folder)
