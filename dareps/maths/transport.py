@@ -17,7 +17,11 @@ from dareps.maths.envelope import with_gradient
 
 def soft_minimum(cost: Tensor, potential: Tensor, epsilon: Tensor) -> Tensor:
     """-eps log mean over j of exp((g_j - C_ij) / eps): the best f (n,) for g (m,) and a cost (n, m)."""
-    return epsilon * (math.log(cost.shape[1]) - ((potential - cost) / epsilon).logsumexp(1))
+    scaled = (potential - cost).div_(epsilon)
+    # In place, for a matrix of costs takes longer to allocate than to read; `logsumexp` makes two more.
+    top = scaled.amax(1, keepdim=True)
+    sums = scaled.sub_(top).exp_().sum(1).log_().add_(top.squeeze(1))
+    return epsilon * (math.log(cost.shape[1]) - sums)
 
 
 def annealed(largest: Tensor, epsilon: Tensor, iterations: int) -> Iterator[Tensor]:

@@ -81,6 +81,7 @@ class Method(nn.Module):
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.features, task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
+        self.balance = self.recipe.balance.build(self.tasks)
 
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> list[dict[str, Representation]]:
         """Representations per group and branch; `joined` (n, *shape) holds the groups' rows in order."""
@@ -92,7 +93,8 @@ class Method(nn.Module):
         """The objective (0-d) and the unweighted parts for the log."""
         losses = self.losses(batch, step)
         values = {f"task.{name}": value for name, value in losses.tasks.items()}
-        return self.total(losses), {**values, **losses.values}
+        total, weights = self.total(losses, step)
+        return total, {**values, **weights, **losses.values}
 
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
@@ -112,13 +114,17 @@ class Method(nn.Module):
         wanted = {*step.tasks, *((self.lead.name,) if self.active else ())}
         return tuple(name for name in self.branches if name in wanted)
 
-    def total(self, losses: Losses) -> Tensor:
-        """The objective, 0-d: balanced task losses plus terms."""
-        parts = list(losses.terms.values())
-        total = self.recipe.balance(losses.tasks) if losses.tasks else parts.pop(0)
+    def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
+        parts, weights = list(losses.terms.values()), {}
+        if losses.tasks:
+            balanced = self.balance(losses.tasks, step)
+            total, weights = balanced.total, balanced.weights
+        else:
+            total = parts.pop(0)
         for part in parts:
             total = total + part
-        return total
+        return total, {f"balance.{name}": weight for name, weight in weights.items()}
 
     def steps(self) -> tuple[SubStep, ...]:
         """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
