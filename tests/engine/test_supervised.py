@@ -12,6 +12,7 @@ from dareps.engine import checkpoint
 from dareps.engine.predict import load
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
+from dareps.recipe.settings import with_fitting_rules
 from dareps.suite.expand import pairs
 from tests.engine._make import outcome_of, run_of
 from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, register, run_on
@@ -155,3 +156,13 @@ def test_numbers_alone_are_selected_by_their_own_figure(tmp_path):
     assert rows["source_score"].score == rows["source_score"].source_metric
     assert rows["oracle"].score == max(value for _, value in outcome.curves["score.oracle"])
     assert outcome.scatter is None
+
+
+def test_one_task_of_several_has_the_rule_that_all_together_have():
+    both, one = (with_fitting_rules(run_on(dataset(), {"tasks": tasks})) for tasks in ([], ["kind"]))
+    assert [rule.name for rule in both.engine.selection] == [rule.name for rule in one.engine.selection]
+    assert both.engine.selection[-1].name == "source_score"
+    assert both.engine.keep == one.engine.keep == "information_maximisation"
+    alone = with_fitting_rules(run_on(dataset(), {"tasks": ["age"]}))
+    assert [rule.name for rule in alone.engine.selection] == ["last", "oracle", "source_score"]
+    assert alone.engine.keep == "source_score"
