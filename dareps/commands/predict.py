@@ -23,7 +23,7 @@ KEY: Final = "x"
 
 
 def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
-    """Write a CSV line per row: its number, class and confidence.
+    """Write a CSV line per row: its number, class and confidence; for other tasks than of classes its outputs.
 
     Raises:
         CheckpointError: There is no model, or it is damaged.
@@ -36,7 +36,8 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
     with warnings_told(warn):
         model = load(run, device)
     rows = read_rows(file, math.prod(model.shape))
-    table = _table(model, _probabilities(model, rows, text=file.suffix not in (".npy", ".npz")))
+    found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
+    table = _classes(model, found) if model.task.kind == "classification" else _outputs(model, found)
     if out is None:
         say(table.rstrip("\n"))
         return
@@ -125,17 +126,29 @@ def _sparse_rows(file: Path, width: int) -> np.ndarray:
     return array
 
 
-def _probabilities(model: Model, rows: np.ndarray, *, text: bool) -> np.ndarray:
-    """Class probabilities of the rows, or of the rows as pixels, which a text cannot tell from other numbers."""
+def _answers(model: Model, rows: np.ndarray, *, text: bool) -> np.ndarray:
+    """Probabilities or numbers of the rows, or of the rows as pixels, which a text cannot tell from other numbers."""
+    answer = model.predict if model.task.kind == "regression" else model.predict_proba
     try:
-        return model.predict_proba(rows)
+        return answer(rows)
     except DataError:
         if not (text and len(rows) and 1 < rows.max() <= 255 and rows.min() >= 0 and not (rows % 1).any()):
             raise
-        return model.predict_proba(rows.astype("uint8"))
+        return answer(rows.astype("uint8"))
 
 
-def _table(model: Model, probabilities: np.ndarray) -> str:
+def _outputs(model: Model, found: np.ndarray) -> str:
+    """A column for each output: the probability of a label, or a number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = model.task.classes or [f"{model.task.name}.{number}" for number in range(model.task.size)]
+    writer.writerow(("row", *names))
+    for row, values in enumerate(found):
+        writer.writerow((row, *(f"{value:.6g}" for value in values)))
+    return text.getvalue()
+
+
+def _classes(model: Model, probabilities: np.ndarray) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("row", "class", "confidence"))

@@ -87,7 +87,7 @@ class Evaluator:
 
     def backward(self) -> np.ndarray | None:
         """The map from values at target to fitted values at source validation rows; found once, inputs do not move."""
-        if self._backward is None and self.target:
+        if self._backward is None and self.target and self.labelled.any():
             source, target = (
                 self._plain(parts) for parts in (self.data.source_validation, self.data.target_validation)
             )

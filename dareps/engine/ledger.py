@@ -144,8 +144,8 @@ def _diagnostics(view: ValidationView) -> dict[str, float]:
 
 def _class_figures(view: ValidationView) -> dict[str, float]:
     """Source accuracy, and the share of the target rows that the largest class is given."""
-    predicted = view.source.logits.argmax(axis=1)
-    figures = {"source_accuracy": float((predicted == view.source_labels).mean())}
+    right = view.source.logits.argmax(axis=1) == view.source_labels
+    figures = {"source_accuracy": float(right.mean()) if len(right) else math.nan}
     if not len(view.target.logits):
         return figures
     counts = np.bincount(view.target.logits.argmax(axis=1), minlength=view.target.logits.shape[1])

@@ -111,8 +111,10 @@ class Trainer:
         self.ledgers = [Ledger() for _ in runs]
         self.tasks = self.population.method.tasks
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
-        for task, domains in unlabelled_tasks([plan.phase for plan in self.plans], data[0], self.tasks).items():
-            warnings.warn(f"tasks.{task}: no labels in {', '.join(domains)}, which do not train it.", stacklevel=2)
+        lacking = unlabelled_tasks([plan.phase for plan in self.plans], data[0], self.tasks)
+        if lacking:
+            told = "; ".join(f"tasks.{task}: no labels in {', '.join(domains)}" for task, domains in lacking.items())
+            warnings.warn(f"{told}, which do not train it.", stacklevel=2)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             self._trained(plan)
         warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])

@@ -47,10 +47,10 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     """Score the chosen checkpoints, keep their votes, and save the kept one's model below `folder` when asked to."""
     run, ledger = own.run, own.ledger
     phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
-    labels = target_labels(phases, own.data)
+    count = target_labels(phases, own.data)
     reads_source = not phases or any(phase.streams.source for phase in phases)
     if ledger.failure:
-        return Outcome(own.identity, "failed", labels, own.seconds, ledger.failure, curves=ledger.curves)
+        return Outcome(own.identity, "failed", count, own.seconds, ledger.failure, curves=ledger.curves)
     evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)
     scores = {}
     for step, weights in ledger.snapshots.items():
@@ -62,8 +62,10 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
     lead = evaluator.lead
     if own.data.fixed_test and run.engine.predictions and lead.kind == "classification":
-        logits = {step: found[lead.name].outputs for step, found in scores.items()}
-        save_votes(folder, own.identity.key, evaluator.test_labels(), logits)
+        labels = evaluator.test_labels()
+        known = labels >= 0
+        logits = {step: found[lead.name].outputs[known] for step, found in scores.items()}
+        save_votes(folder, own.identity.key, labels[known], logits)
     figures = {
         task.name: tuple(_selected(type(rule).name, task, ledger, scores) for rule in run.engine.selection)
         for task in own.data.tasks
@@ -71,7 +73,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     return Outcome(
         own.identity,
         "ok",
-        labels,
+        count,
         own.seconds,
         warnings=ledger.warnings(lead.size, reads_source),
         selected=figures.pop(lead.name),

@@ -206,8 +206,9 @@ FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "consta
 def with_fitting_rules(run: Run) -> Run:
     """The run with selection rules that mean something to it.
 
-    Open rules are those that fit: all but `source_score` for one task of classes with a target. Several tasks add
-    `source_score`, which looks at all of them; where only that and `last` fit, its checkpoint is kept.
+    Open rules are those that fit: all but `source_score` for one task of classes with a target. Data with several tasks
+    adds `source_score`, which looks at all that are learned, so that one of them alone compares with all together;
+    where no other rule with a score fits, its checkpoint is kept.
 
     Raises:
         ConfigError: A rule that was asked for does not fit.
@@ -215,7 +216,7 @@ def with_fitting_rules(run: Run) -> Run:
     engine, has = run.engine, {"target"} if run.target else set()
     has |= {"classes"} if any(task.kind == "classification" for task in run.tasks) else set()
     unfit = [rule for rule in engine.selection if not rule.needs <= has]
-    if "selection" in engine.model_fields_set or (not unfit and len(run.tasks) < 2):
+    if "selection" in engine.model_fields_set or (not unfit and len(type(run.data).tasks) < 2):
         for rule in unfit:
             lacking = " or ".join(_LACKING[need] for need in sorted(rule.needs - has))
             fix = "Use source_score and last."

@@ -42,7 +42,7 @@ class DEV(Validator):
         log_p = log_softmax(view.source.logits)
         losses = -log_p[np.arange(len(log_p)), view.source_labels]
         features = view.source_train.features, view.target.features, view.source.features
-        if not all(np.isfinite(part).all() for part in (*features, losses)):
+        if not (len(losses) and all(np.isfinite(part).all() for part in (*features, losses))):
             return ranked(float("nan"))
         return ranked(-dev_risk(losses, density_ratio(*features, rows=self.rows, penalty=self.penalty)))
 

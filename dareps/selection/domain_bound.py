@@ -33,7 +33,7 @@ class DomainBound(Validator):
         from dareps.selection._scores import accuracy, ranked
 
         source, target = view.source.features, view.target.features
-        if not all(np.isfinite(part).all() for part in (view.source_train.features, source, target)):
+        if not (len(source) and all(np.isfinite(part).all() for part in (view.source_train.features, source, target))):
             return ranked(float("nan"))
         seen, held = target[::2], target[1::2]
         at = np.concatenate((source, held))

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
 from dareps.data._base import Dataset, DomainRows, Fitted
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.outcome import Outcome
+from dareps.plugin import _registry, plugins
 from dareps.recipe.settings import Recipe, Run, resolve
 from dareps.types import Task
 from tests.engine._make import CPU
@@ -62,6 +64,12 @@ def dataset(
 
     Given.lacking, Given.tasks = lacking or {}, tasks
     return Given()
+
+
+def register(monkeypatch: pytest.MonkeyPatch, kind: type[Dataset]) -> None:
+    """Let a saved model find the dataset by its name, for one test."""
+    plugins(Dataset)
+    monkeypatch.setitem(_registry["data"], kind.name, kind)
 
 
 def run_on(data: Dataset, method: Mapping[str, Any] | None = None, **changes: Any) -> Run:

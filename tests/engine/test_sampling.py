@@ -9,6 +9,7 @@ from dareps.engine.loop import Hooks, Stopped, Trainer
 from dareps.engine.resume import Checkpointer
 from dareps.engine.state import optimizer_state
 from dareps.errors import ConfigError
+from dareps.plugin import plugins
 from dareps.recipe.bind import dump_run, run_key
 from dareps.recipe.settings import Recipe
 from dareps.suite.bench import group_jobs
@@ -165,3 +166,18 @@ def test_momentum_begins_as_torch_s_own_does(nesterov):
             parameter.grad = torch.tensor([0.5, -0.25, 0.0]) * (number + 1)
             optimizer.step()
         assert torch.equal(ours, plain)
+
+
+@pytest.mark.parametrize("name", [name for name in plugins(Balancer) if name != "fixed"])
+def test_every_balancer_takes_tasks_in_turn_or_refuses(name):
+    balance = Balancer.bind(name)
+    method = {"balance": name, "phases": [{"sampling": "round_robin", "steps": 9}]}
+    if balance.needs_all:
+        with pytest.raises(ValueError, match="needs the losses of all tasks"):
+            run_on(dataset(), method)
+        return
+    run = run_on(dataset({"a": {"age": 0.5}}), method)
+    trainer = Trainer([run], [make_split(run.data, run.source, run.target, 0)], CPU)
+    (ledger,) = trainer.train()
+    assert not ledger.failure
+    assert {f"task.{task}" for task in TASKS} <= set(ledger.curves)

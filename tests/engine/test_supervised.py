@@ -11,11 +11,11 @@ from dareps.data.split import make_split
 from dareps.engine import checkpoint
 from dareps.engine.predict import load
 from dareps.errors import ConfigError
-from dareps.plugin import _registry
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
+from dareps.recipe.settings import with_fitting_rules
 from dareps.suite.expand import pairs
 from tests.engine._make import outcome_of, run_of
-from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, run_on
+from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, register, run_on
 
 SHORT = [("encoder", {"name": "mlp", "width": 16}), ("phases.*.steps", 20), ("engine.evaluations", 2)]
 ALONE = {"target": (), "protocol": "supervised", "engine": {"selection": ["last", "source_score"], "keep": "last"}}
@@ -130,7 +130,7 @@ def test_test_rows_are_seen_by_their_score_alone(change, tmp_path, monkeypatch):
 
 
 def test_a_saved_model_predicts_every_task_in_its_units(tmp_path, monkeypatch):
-    monkeypatch.setitem(_registry["data"], "tasks_toy", Tasks)
+    register(monkeypatch, Tasks)
     run = run_on(Tasks(), {"phases": [{"steps": 200, "optimizer": {"name": "adam", "lr": 0.01}}]}, **ALONE)
     (outcome,) = outcomes_of([run], tmp_path)
     model = load(tmp_path / outcome.folder)
@@ -156,3 +156,13 @@ def test_numbers_alone_are_selected_by_their_own_figure(tmp_path):
     assert rows["source_score"].score == rows["source_score"].source_metric
     assert rows["oracle"].score == max(value for _, value in outcome.curves["score.oracle"])
     assert outcome.scatter is None
+
+
+def test_one_task_of_several_has_the_rule_that_all_together_have():
+    both, one = (with_fitting_rules(run_on(dataset(), {"tasks": tasks})) for tasks in ([], ["kind"]))
+    assert [rule.name for rule in both.engine.selection] == [rule.name for rule in one.engine.selection]
+    assert both.engine.selection[-1].name == "source_score"
+    assert both.engine.keep == one.engine.keep == "information_maximisation"
+    alone = with_fitting_rules(run_on(dataset(), {"tasks": ["age"]}))
+    assert [rule.name for rule in alone.engine.selection] == ["last", "oracle", "source_score"]
+    assert alone.engine.keep == "source_score"

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from dareps.data._base import DomainRows
 from dareps.data.split import make_split
 from dareps.engine import checkpoint
 from dareps.engine.loop import Trainer
 from dareps.engine.phases import stream_parts
 from dareps.engine.rows import Pool
+from dareps.engine.votes import ensemble_accuracy, read_votes
 from dareps.errors import ConfigError
 from dareps.tasks import kind_of
 from tests.engine._make import CPU
-from tests.engine._tasks import AGE, KIND, TAGS, dataset, outcomes_of, run_on
+from tests.engine._tasks import AGE, KIND, ROWS, TAGS, Tasks, dataset, outcomes_of, rows_of, run_on
 
 SOME = {"a": {"age": 0.5, "kind": 0.4, "tags": 0.3}}
 
@@ -172,3 +174,30 @@ def test_runs_of_one_task_are_what_they_were(tmp_path):
     assert outcome.others == {}
     assert not [name for name in outcome.curves if name.startswith("source.")]
     assert dataclasses.asdict(outcome)["selected"][0]["metrics"].keys() == {"balanced_accuracy", "macro_f1"}
+
+
+def test_a_task_that_only_the_target_is_labelled_for_is_learned_and_selected_without_the_source(tmp_path):
+    run = run_on(dataset({"a": {"kind": 1.0}}), {"phases": [{"streams": {"source": "labelled", "target": "labelled"}}]})
+    with pytest.warns(UserWarning, match="no labels in a"):
+        (outcome,) = outcomes_of([run], tmp_path)
+    rows = {row.selection: row for row in outcome.selected}
+    assert outcome.status == "ok"
+    assert np.isnan(rows["last"].source_metric)
+    assert rows["source_accuracy"].score == rows["dev"].score == rows["domain_bound"].score == -np.inf
+    assert rows["last"].target_metric > 0.2
+
+
+def test_rows_without_a_test_label_do_not_vote(tmp_path):
+    class Official(Tasks, abstract=True):
+        tasks = (KIND,)
+
+        def rows(self, domain):
+            own = rows_of(domain, {"kind": 0.5})
+            return DomainRows(own.x, rows_of(domain, {}).y, own.x, own.y)
+
+    (outcome,) = outcomes_of([run_on(Official())], tmp_path)
+    votes = read_votes(tmp_path, outcome.identity.key)
+    assert 0 < len(votes.labels) < ROWS
+    assert (votes.labels >= 0).all()
+    row = outcome.selected[0]
+    assert ensemble_accuracy([(votes, row.step)]) == row.target_metric
