@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from dareps.errors import ConfigError
+from dareps.maths.noise import Dropout
 from dareps.maths.staged import Staged
 from dareps.plugin import suggestion
 from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule
 from dareps.sharing._modules import Found, Group
 from dareps.types import Along, Representation
+
+_MANY = 32
+"""From how many branches on stacking their weights is quicker than one pass after the other."""
 
 
 class SeparateEncoders(BranchedModule):
@@ -27,13 +33,17 @@ class SeparateEncoders(BranchedModule):
     def __init__(self, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
         self.branches = nn.ModuleList([blueprint.make_encoder() for _ in names])
+        self.alike = _may_stack(self.branches[0])
 
     def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
-        """One pass per branch over the rows of all groups that want it."""
-        flow, blocks = self.flow(joined, groups), {}
-        for branch, chosen in self.wanted(groups).items():
-            features = flow.through(self.branches[branch], chosen)
-            blocks[branch] = flow.blocks(features, chosen)
+        """One pass per branch over the rows of all groups that want it; one pass for many branches on the same rows."""
+        flow, wanted = self.flow(joined, groups), self.wanted(groups)
+        rows = list(wanted.values())
+        if self.alike and len(rows) >= _MANY and all(chosen == rows[0] for chosen in rows):
+            found = self._at_once(list(wanted), flow.rows(rows[0]))
+        else:
+            found = [flow.through(self.branches[branch], chosen) for branch, chosen in wanted.items()]
+        blocks = {branch: flow.blocks(x, wanted[branch]) for branch, x in zip(wanted, found, strict=True)}
 
         def make(group: int, branch: int) -> Representation:
             return Representation(task=blocks[branch][group], shared=blocks[branch][group])
@@ -43,6 +53,20 @@ class SeparateEncoders(BranchedModule):
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """The branch's encoder."""
         return (self.branches[self.names.index(branch)],)
+
+    def _at_once(self, chosen: Sequence[int], x: Tensor) -> list[Tensor]:
+        """Features of the same rows by several branches, whose weights are stacked for the occasion."""
+        own = [dict(self.branches[branch].named_parameters()) for branch in chosen]
+        weights = {name: torch.stack([values[name] for values in own]) for name in own[0]}
+        features: Tensor = torch.vmap(lambda mine: functional_call(self.branches[0], mine, (x,)))(weights)
+        return list(features.unbind())
+
+
+def _may_stack(encoder: nn.Module) -> bool:
+    """Whether an encoder is a function of weights and rows alone, by matrices: stacked convolutions are slow ones."""
+    noisy = any(isinstance(module, Dropout) for module in encoder.modules())
+    sizes = [parameter.dim() for parameter in encoder.parameters()]
+    return not noisy and not list(encoder.buffers()) and 0 < max(sizes, default=0) <= 2
 
 
 def with_parameters(encoder: Staged) -> list[str]:

@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dareps.encoders.digit_cnn import DigitCNN
+from dareps.encoders.identity import Identity
+from dareps.encoders.mlp import MLP
 from dareps.errors import ConfigError, DarepsError
 from dareps.recipe.bind import bind_recipe, bind_run
 from dareps.sharing._modules import HardSharing
@@ -133,6 +136,31 @@ def test_a_proximal_step_leaves_frozen_weights_alone():
 def test_trace_norms_have_no_proximal_step_here():
     with pytest.raises(DarepsError, match=r"only l2 has a proximal update, not laf.*Set sharing.norm=l2"):
         bind_recipe({"sharing": {"name": "soft", "norm": "laf", "update": "proximal"}}, "recipe x")
+
+
+def test_many_branches_on_the_same_rows_are_as_one_after_the_other():
+    tasks = tuple(f"t{number}" for number in range(40))
+    module = built(Soft(along="tasks", coupling=0.0), tasks=tasks)
+    wanted, results = tasks[3:], []
+    for module.alike in (True, False):
+        module.zero_grad()
+        found, _ = called(module, [(3, "books", wanted), (2, "films", wanted)])
+        sum(own[task].task.square().sum() for own in found for task in wanted).backward()
+        results.append((found, [own.grad for own in module.parameters()]))
+    (one, slopes), (other, others) = results
+    for here, there in zip(one, other, strict=True):
+        assert all(torch.allclose(here[task].task, there[task].task, atol=1e-12) for task in wanted)
+    for slope, straight in zip(slopes, others, strict=True):
+        assert (slope is None) == (straight is None)
+        assert slope is None or torch.allclose(slope, straight, atol=1e-12)
+    assert all(own.grad is None for branch in module.branches[:3] for own in branch.parameters())
+
+
+def test_encoders_with_statistics_or_noise_run_one_by_one():
+    for encoder in (MLP(width=4, norm=True), MLP(width=4, dropout=0.1), Identity(), DigitCNN(norm=False, padding=2)):
+        shape = (1, 8, 8) if encoder.name == "digit_cnn" else (4,)
+        assert not built(Soft(), encoder=encoder, shape=shape).alike
+    assert built(Soft()).alike
 
 
 def test_an_unknown_stage_is_refused_with_the_nearest():
