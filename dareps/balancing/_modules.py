@@ -152,13 +152,14 @@ class LearnedVariance(BalancerModule):
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__(tasks)
-        self.log_variance = nn.Parameter(torch.zeros(len(tasks)))
+        # One tensor each: that of a task without a loss in the step gets no gradient, and so no momentum moves it.
+        self.log_variance = nn.ParameterList([torch.zeros(()) for _ in tasks])
         self.register_buffer("factors", torch.tensor([0.5 if task.kind == "regression" else 1.0 for task in tasks]))
 
     def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The objective, and the weights c_t exp(-s_t)."""
         places = self.places(losses)
-        values, s = torch.stack(list(losses.values())), picked(self.log_variance, places)
+        values, s = torch.stack(list(losses.values())), torch.stack([self.log_variance[place] for place in places])
         weights = (picked(self.factors, places) * (-s).exp()).to(values.dtype)
         total = (weights * values + s / 2).sum()
         return Balanced(total, dict(zip(losses, weights.detach().unbind(), strict=True)))

@@ -35,6 +35,12 @@ def built(balancer):
     return balancer.build(TASKS).double()
 
 
+def set_logs(module, logs):
+    with torch.no_grad():
+        for own, log in zip(module.log_variance, logs, strict=True):
+            own.fill_(log)
+
+
 def gradient(balancer, values, number=0):
     """The objective's slope in every loss."""
     losses = {name: loss.requires_grad_() for name, loss in losses_of(values).items()}
@@ -70,8 +76,7 @@ def test_a_loss_of_zero_moves_nothing_and_stays_finite():
 @given(VALUES, st.lists(st.floats(-3, 3), min_size=3, max_size=3))
 def test_learned_variances_follow_the_formula(values, logs):
     module = built(Uncertainty())
-    with torch.no_grad():
-        module.log_variance.copy_(torch.tensor(logs))
+    set_logs(module, logs)
     result = module(losses_of(values), step_of())
     factors = [1.0, 0.5, 1.0]
     variances = [math.exp(log) for log in logs]
@@ -87,10 +92,15 @@ def test_learned_variances_follow_the_formula(values, logs):
 @given(VALUES)
 def test_the_best_variance_is_the_loss_of_a_regression_and_twice_that_of_a_classification(values):
     module = built(Uncertainty())
-    with torch.no_grad():
-        module.log_variance.copy_(torch.tensor(values).log() + torch.tensor([math.log(2), 0, math.log(2)]))
+    set_logs(module, [math.log(factor * value) for factor, value in zip((2, 1, 2), values, strict=True)])
     module(losses_of(values), step_of()).total.backward()
-    assert module.log_variance.grad.abs().max() < 1e-6
+    assert max(float(own.grad.abs()) for own in module.log_variance) < 1e-6
+
+
+def test_the_variance_of_a_task_that_is_absent_gets_no_gradient():
+    module = built(Uncertainty())
+    module(losses_of([3.0, 3.0], ["kind", "tags"]), step_of()).total.backward()
+    assert [own.grad is None for own in module.log_variance] == [False, True, False]
 
 
 @PROPERTY

@@ -13,7 +13,7 @@ from dareps.commands.bench import Wanted
 from dareps.engine.identity import identity_of
 from dareps.engine.outcome import Outcome
 from dareps.errors import StoreError
-from dareps.recipe.bind import bind_run
+from dareps.recipe.bind import bind_run, dump_run
 from dareps.recipe.settings import Run
 from dareps.suite.bench import keys_of
 from dareps.suite.store import Store
@@ -66,7 +66,7 @@ def test_from_a_stop_to_recipes_that_run_and_never_twice(tmp_path: Path):
     assert written.method.align[0].weight == float(settings["align.0.weight"])
     assert written.method.phases[0].optimizer.lr == float(settings["phases.0.optimizer.lr"])
     keys = [own.identity.config["method"] for own in Store(folder).outcomes() if own.identity.recipe.startswith("dan")]
-    assert written.model_dump(mode="json")["method"] in keys
+    assert dump_run(written)["method"] in keys
 
 
 def pretending(status: str, target_labels: int = 0) -> Callable[..., tuple[bool, list[str]]]:
