@@ -112,6 +112,12 @@ def test_affine_shifts_by_shares_of_the_image() -> None:
     assert float(shifted[:, :, :2].abs().max()) < 1e-4
 
 
+@pytest.mark.parametrize(("fill", "seen"), [("zeros", 0.0), ("border", 1.0), ("reflection", 1.0)])
+def test_what_comes_into_view_is_0_or_the_image_itself(fill: str, seen: float) -> None:
+    shifted = Affine(degrees=0, translate=0.5, scale=0, fill=fill)(torch.ones(1, 1, 8, 8), Fixed(1.0), "here")
+    assert float(shifted[0, 0, 0, 0]) == seen
+
+
 def test_affine_magnifies() -> None:
     x = torch.zeros(1, 1, 20, 20)
     x[:, :, 8:12, 8:12] = 1
