@@ -1,4 +1,4 @@
-"""MNIST to MNIST-M with random affine changes of every training image: 3 seeds."""
+"""MNIST to MNIST-M with random affine changes of the source's training images: 3 seeds."""
 
 from __future__ import annotations
 
