@@ -116,7 +116,7 @@ class Method(nn.Module):
             logits = self._logits(batch, representations)
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
-            if step.sub.owner is None:
+            if step.sub.owner is None and self.encoder.adds:
                 added = self._penalties(Seen(batch.joined, groups, representations), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
@@ -128,7 +128,8 @@ class Method(nn.Module):
         return feature_gram(tasks, self.heads, batch.streams, representations)
 
     def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
-        trained = [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
+        named = step.tasks
+        trained = self.tasks if named is None else [task for task in self.tasks if task.name in named]
         return task_losses(trained, batch.streams, logits)
 
     def _wanted(self, step: Step) -> tuple[str, ...]:

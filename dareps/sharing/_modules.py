@@ -49,6 +49,12 @@ class SharingModule(nn.Module):
         """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
         raise NotImplementedError
 
+    @property
+    def adds(self) -> bool:
+        """Whether there are penalties or telemetry, which are worth a look in every step then."""
+        own, base = type(self), SharingModule
+        return own.penalties is not base.penalties or own.telemetry is not base.telemetry
+
     def penalties(self, seen: Seen) -> dict[str, Tensor]:
         """Unweighted 0-d values, one for each of the scheme's `terms()`."""
         return {}
