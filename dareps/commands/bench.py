@@ -68,7 +68,7 @@ def bench(wanted: Wanted) -> int:
     clock = time.monotonic()
     one_thread()
     runs, cuda = wanted.runs(), uses_cuda(wanted.device)
-    _check_headline(wanted.suite.headline, runs)
+    _check_headline(wanted.suite, runs)
     keys = keys_of(runs)
     refuse_tuning(wanted.out / wanted.title)
     store = Store(wanted.out / wanted.title)
@@ -182,16 +182,20 @@ def _finished_elsewhere(store: Store, wanted: Wanted) -> set[str]:
     return found
 
 
-def _check_headline(headline: str, runs: Sequence[Run]) -> None:
-    """Refuse before the first run what the report would refuse after the last."""
+def _check_headline(suite: Suite, runs: Sequence[Run]) -> None:
+    """Refuse before the first run what the report would refuse after the last, and a rule that no run selects by.
+
+    Where runs lack the rule that nobody asked for, as those without a target do, the report names the one it takes.
+    """
     from dareps.plugin import suggestion
 
-    rules = {type(rule).name: rule.oracle for rule in runs[0].engine.selection}
+    headline = suite.headline
+    rules = {type(rule).name: rule.oracle for run in runs for rule in run.engine.selection}
     label_free = [name for name, oracle in rules.items() if not oracle]
     if rules.get(headline):
         fix = f"Label-free rules: {', '.join(label_free)}."
         raise ConfigError("suite headline", "the oracle sees target labels and is never the headline", headline, fix)
-    if headline not in rules:
+    if headline not in rules and "headline" in suite.model_fields_set:
         what = "no selected rule has this name"
         raise ConfigError("suite headline", what, headline, suggestion(headline, label_free))
 

@@ -82,7 +82,7 @@ def _read(dataset: str, path: Path, key: str, count: int) -> Reviews:
         # The reader lets zlib errors of a damaged file through.
         raise unreadable(path, dataset, error) from error
     # Of the characters that Python takes for line ends, texts hold some: only the line feed ends a review.
-    lines = content.decode(ENCODING).removesuffix("\n").split("\n")
+    lines = content.decode(ENCODING).removesuffix("\n").split("\n") if content else []
     wrong = [number for number, line in enumerate(lines, 1) if line[:2] not in LABELS]
     if len(lines) != count:
         raise unreadable(path, dataset, f"{count} reviews expected, {len(lines)} found")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Any
 
 import torch
@@ -102,8 +104,11 @@ class _CentralMoments(Function):
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
         rows, _found = ctx.saved_tensors
         order, width = ctx.settings
-        move: Tensor = torch.func.jvp(lambda moved: _plain_moments(moved, order, width), (rows,), (tangent,))[1]
-        return move
+        power, move = centred_rows(rows) / width, centred_rows(tangent) / width
+        moved = [tangent.mean(0) / width]
+        for k, powers in enumerate(accumulate(repeat(power, order - 1), mul), start=2):
+            moved.append(k * (powers * move).mean(0))
+        return torch.stack(moved)
 
 
 def _blocks(rows: Tensor, mean: Tensor, width: float) -> Iterator[tuple[slice, Tensor]]:

@@ -4,6 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dareps.balancing._rules import solved
 from dareps.balancing.gradients import IMTLG, MGDA, AlignedMTL, CAGrad, PCGrad, UPGrad
 from dareps.balancing.gradnorm import GradNorm
 from dareps.errors import ConfigError, ContractError
@@ -183,3 +184,11 @@ class TestGradNorm:
             self.stepped(module, losses, norms)
         assert module.weights.sum() == pytest.approx(2.0)
         assert module.weights.min() > 0
+
+
+def test_a_solver_that_fails_is_named_with_its_reason():
+    def failing(gram):
+        raise ValueError("no solution")
+
+    with pytest.raises(ContractError, match=r"balance cagrad: its solver failed \(no solution\)"):
+        solved("cagrad", failing, torch.eye(2))

@@ -128,6 +128,15 @@ def test_a_suite_that_cannot_run_is_refused(text: str, parts: list[str], tmp_pat
         assert part in line
 
 
+def test_splits_without_a_target_need_no_headline_of_their_own(tmp_path: Path):
+    path = write(tmp_path, "splits: [digits8/fonts]\nrecipes:\n  - source_only\nseeds: 1\n")
+    answer = ask("bench", path, "--out", tmp_path / "out", "engine.evaluations=1")
+    assert answer.exit_code == 0
+    assert "checkpoints by source_score" in answer.stdout
+    path = write(tmp_path, "splits: [digits8/fonts]\nrecipes: [source_only]\nheadline: information_maximisation\n")
+    assert "no selected rule has this name" in refused("bench", path, "--out", tmp_path / "other")
+
+
 def test_a_second_bench_on_the_folder_is_refused(tmp_path: Path):
     path = write(tmp_path, "splits: [digits8/fonts:scans]\nrecipes:\n  - source_only\n")
     with Store(tmp_path / "mine").exclusive():

@@ -140,6 +140,7 @@ def test_repeats_may_be_taken_out_of_the_train_rows(small: Path) -> None:
     ("change", "message"),
     [
         (lambda content: content[:-1], "30 reviews expected, 29 found"),
+        (lambda content: [], "30 reviews expected, 0 found"),
         (lambda content: [*content[:-1], "2\tthree"], "0 or 1 and a tab, and line 30 does not"),
         (lambda content: ["no label", *content[1:]], "0 or 1 and a tab, and line 1 does not"),
         (lambda content: [content[0], "0", *content[2:]], "0 or 1 and a tab, and line 2 does not"),

@@ -7,10 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from dareps.data._base import Dataset, DomainRows, Fitted
+from dareps.data._base import Dataset, DomainRows, Fitted, SplitData
+from dareps.data.split import make_split
+from dareps.engine.capture import Inputs
 from dareps.engine.execute import Surroundings, execute
+from dareps.engine.loop import Trainer
 from dareps.engine.outcome import Outcome
+from dareps.engine.rows import Pool
 from dareps.plugin import _registry, plugins
 from dareps.recipe.settings import Recipe, Run, resolve
 from dareps.types import Task
@@ -86,3 +91,18 @@ def run_on(data: Dataset, method: Mapping[str, Any] | None = None, **changes: An
 def outcomes_of(runs: Sequence[Run], folder: Any) -> list[Outcome]:
     """Carry out runs that differ in their seed; a mistake is raised."""
     return execute(runs, Surroundings(folder, CPU, strict=True))
+
+
+def split_of(run: Run) -> SplitData:
+    """The rows of a run."""
+    return make_split(run.data, run.source, run.target, run.seed, run.protocol)
+
+
+def first_batch(run: Run) -> tuple[Trainer, Pool, tuple[Tensor, dict[str, Tensor]], Inputs]:
+    """A trainer at its first step: its pool, the rows and labels of the batch, and the step's inputs."""
+    trainer = Trainer([run], [split_of(run)], CPU)
+    plan = trainer.plans[0]
+    trainer.enter(plan)
+    pool = trainer.pool(plan)
+    inputs = next(trainer.inputs(plan, pool, 0, 1))
+    return trainer, pool, pool.gather(inputs.index), inputs

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from dareps.balancing import Balancer
-from dareps.data.split import make_split
 from dareps.engine.loop import Trainer
 from dareps.errors import ConfigError
 from dareps.plugin import plugins
 from tests.engine._make import CPU
-from tests.engine._tasks import AGE, KIND, TAGS, dataset, outcomes_of, run_on
+from tests.engine._tasks import AGE, KIND, TAGS, dataset, first_batch, outcomes_of, run_on, split_of
 
 NAMES = sorted(plugins(Balancer))
 GRADIENTS = [name for name in NAMES if plugins(Balancer)[name].needs_all]
@@ -17,12 +16,7 @@ SOME = {"a": {"age": 0.5, "tags": 0.3}}
 
 
 def trainer_of(runs, stacked=None):
-    return Trainer(
-        runs,
-        [make_split(run.data, run.source, run.target, run.seed, run.protocol) for run in runs],
-        CPU,
-        stacked=stacked,
-    )
+    return Trainer(runs, [split_of(run) for run in runs], CPU, stacked=stacked)
 
 
 def balanced_run(name, seed=0, **method):
@@ -31,12 +25,7 @@ def balanced_run(name, seed=0, **method):
 
 def stood(run):
     """A trainer at its first step: the method, its objective, and the logged parts."""
-    trainer = trainer_of([run])
-    plan = trainer.plans[0]
-    trainer.enter(plan)
-    pool = trainer.pool(plan)
-    inputs = next(trainer.inputs(plan, pool, 0, 1))
-    x, y = pool.gather(inputs.index)
+    trainer, pool, (x, y), inputs = first_batch(run)
     total, values = trainer.population.losses(pool, x, y, inputs)
     return trainer.population.method, total, values
 
@@ -78,12 +67,7 @@ def test_two_tasks_in_conflict_are_weighed_by_the_gradients_of_their_features():
     """MGDA's weights by hand, from gradients by the features that both heads read."""
     data = dataset(tasks=(AGE, KIND))
     run = run_on(data, {"balance": "mgda"}, engine={"precision": "float64"})
-    trainer = trainer_of([run])
-    plan = trainer.plans[0]
-    trainer.enter(plan)
-    pool = trainer.pool(plan)
-    inputs = next(trainer.inputs(plan, pool, 0, 1))
-    x, y = pool.gather(inputs.index)
+    trainer, pool, (x, y), inputs = first_batch(run)
     _, values = trainer.population.losses(pool, x, y, inputs)
     method = trainer.population.method
     features = method.encoder.encoder(x[: run.method.phases[0].batch]).detach().requires_grad_()

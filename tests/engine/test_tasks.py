@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from dareps.data._base import DomainRows
-from dareps.data.split import make_split
 from dareps.engine import checkpoint
 from dareps.engine.loop import Trainer
 from dareps.engine.phases import stream_parts
@@ -16,22 +15,21 @@ from dareps.engine.votes import ensemble_accuracy, read_votes
 from dareps.errors import ConfigError
 from dareps.tasks import kind_of
 from tests.engine._make import CPU
-from tests.engine._tasks import AGE, KIND, ROWS, TAGS, Tasks, dataset, outcomes_of, rows_of, run_on
+from tests.engine._tasks import (
+    AGE,
+    KIND,
+    ROWS,
+    TAGS,
+    Tasks,
+    dataset,
+    first_batch,
+    outcomes_of,
+    rows_of,
+    run_on,
+    split_of,
+)
 
 SOME = {"a": {"age": 0.5, "kind": 0.4, "tags": 0.3}}
-
-
-def split_of(run):
-    return make_split(run.data, run.source, run.target, run.seed, run.protocol)
-
-
-def first_batch(run):
-    trainer = Trainer([run], [split_of(run)], CPU)
-    plan = trainer.plans[0]
-    trainer.enter(plan)
-    pool = trainer.pool(plan)
-    inputs = next(trainer.inputs(plan, pool, 0, 1))
-    return trainer, pool, pool.gather(inputs.index), inputs
 
 
 def test_all_tasks_are_learned_and_scored_in_their_own_units(tmp_path):
