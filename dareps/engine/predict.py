@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,11 @@ def save_model(
         method: The trained method.
         outputs: Task -> the head's outputs (n, size) on the test rows.
     """
-    name = f"{run.recipe}-{'+'.join(run.source)}-{'+'.join(run.target)}-seed{run.seed}-{identity.key[:8]}"
+    domains = "-".join(_short(side) for side in (run.source, run.target))
+    name = f"{run.recipe}-{domains}-seed{run.seed}-{identity.key[:8]}"
     folder = out / "models" / name
     tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
-    tensors |= {f"input/{key}": torch.from_numpy(np.asarray(value)) for key, value in data.fitted.state.items()}
+    tensors |= {f"input/{key}": torch.from_numpy(np.require(value, requirements="W")) for key, value in data.fitted.state.items()}
     for name, scale in data.scales.items():
         tensors |= {f"scale/{name}/mean": torch.from_numpy(scale.mean)}
         tensors |= {f"scale/{name}/spread": torch.from_numpy(scale.spread)}
@@ -62,6 +63,12 @@ def save_model(
     checkpoint.save(folder / MODEL, tensors, record)
     (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")
     return str(folder.relative_to(out))
+
+
+def _short(domains: Sequence[str], limit: int = 60) -> str:
+    """Domains joined by `+`, or the first and how many follow: file systems end names at 255 bytes."""
+    joined = "+".join(domains)
+    return joined if len(joined) <= limit else f"{domains[0][:limit]}+{len(domains) - 1}"
 
 
 class Model:
