@@ -28,10 +28,17 @@ CALIBRATION = 2048
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a checkpoint says of some rows about one task: its figures, and the head's outputs (n, size) as they are."""
+    """What a checkpoint says of some rows about one task.
+
+    Attributes:
+        scores: Its figures on all rows.
+        outputs: The head's outputs (n, size) as they are.
+        domains: Domain -> rows with a label of the task, and the figures on them; domains without any are left out.
+    """
 
     scores: Scores
     outputs: np.ndarray
+    domains: Mapping[str, tuple[int, Scores]]
 
 
 class Evaluator:
@@ -119,11 +126,18 @@ class Evaluator:
         """Each task's figures on the sealed test rows, and the outputs there."""
         with _evaluating(method):
             found = self.outputs(method, self.data.target_test)
-        return {
-            task.name: Found(self._scores(task, self.test_labels(task.name), own), own)
-            for task in self.data.tasks
-            for own in [found[task.name].logits]
-        }
+        return {task.name: self._found(task, found[task.name].logits) for task in self.data.tasks}
+
+    def _found(self, task: Task, outputs: np.ndarray) -> Found:
+        """A task's figures on all test rows, and on those of each domain."""
+        parts, labels = self.data.target_test, self.test_labels(task.name)
+        ends = np.cumsum([len(part.x) for part in parts])[:-1]
+        whole, domains = self._scores(task, labels, outputs), {}
+        for part, own, said in zip(parts, np.split(labels, ends), np.split(outputs, ends), strict=True):
+            rows = int(kind_of(task).known(own).reshape(len(own), -1).any(axis=1).sum())
+            if rows:
+                domains[part.domain] = rows, whole if len(parts) == 1 else self._scores(task, own, said)
+        return Found(whole, outputs, domains)
 
     def test_labels(self, task: str | None = None) -> np.ndarray:
         """Labels of the sealed test rows of a task, the lead one by default, for metrics alone."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from dareps.data._base import SplitData
 from dareps.engine.evaluate import Evaluator, Found, scatter
 from dareps.engine.ledger import Ledger
-from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.engine.phases import target_labels
 from dareps.engine.predict import save_model
 from dareps.engine.state import DTYPES
@@ -81,7 +82,18 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         scatter=_plots(own, evaluator, kept),
         folder=saved,
         others=figures,
+        units=tuple(_units(own, scores)),
     )
+
+
+def _units(own: Finished, scores: Scores) -> Iterator[UnitScore]:
+    """Figures of each task on each test domain, for every rule's checkpoint."""
+    for task, rule in itertools.product(own.data.tasks, own.run.engine.selection):
+        name = type(rule).name
+        step = own.ledger.best[name].step
+        for domain, (rows, found) in scores[step][task.name].domains.items():
+            figures = (found.primary, found.metrics, found.confusion, found.sums)
+            yield UnitScore(task.name, domain, name, step, rows, *figures)
 
 
 def _selected(rule: str, task: Task, ledger: Ledger, scores: Scores) -> Selected:

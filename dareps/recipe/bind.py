@@ -156,6 +156,8 @@ def run_key(run: Run, checksum: str) -> str:
         config["engine"].pop(key)
     versions = sorted(f"{part.family}/{type(part).name}/{part.version}" for part in parts(run))
     identity = {"results": RESULTS_VERSION, "config": config, "data": checksum, "versions": versions}
+    if run.method.tasks:
+        identity["rows"] = "labelled"  # Not so before: such runs were fed rows without a label, too.
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -22,6 +22,7 @@ from dareps.report._tables import (
 )
 from dareps.report._words import overall, reading, summary, verdict
 from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite.apart import standing
 from dareps.suite.exports import Entry
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
@@ -85,7 +86,7 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         ConfigError: `selection` is the oracle.
         StoreError: The store cannot be read.
     """
-    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
+    outcomes, stale = standing(store), store.outcomes(stale=True)
     found, seeds = sections(outcomes, selection, stale), seed_board(outcomes, store.folder)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     opening = (*overall(found, failed, stale_told(stale, outcomes), len(store.missing())), *notes)

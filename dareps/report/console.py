@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dareps.report._made import remarks, stale_told
 from dareps.report._section import HEADLINE, Section, sections
 from dareps.report._tables import board_table
+from dareps.suite.apart import standing
 from dareps.suite.store import Store
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
     """
     from rich.table import Table
 
-    found = sections(Store(folder, create=False).outcomes(), selection)
+    found = sections(standing(Store(folder, create=False)), selection)
     # One table per dataset, each with columns of its own width, in a frame without lines.
     frame = Table.grid(padding=(0, 0, 1, 0))
     for section in found:
@@ -44,7 +45,7 @@ def console_notes(folder: Path, *, selection: str = HEADLINE) -> list[str]:
         StoreError: There are no results in the folder.
     """
     store = Store(folder, create=False)
-    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
+    outcomes, stale = standing(store), store.outcomes(stale=True)
     told = [f"{section.name}: {text}" for section in sections(outcomes, selection) for text in remarks(section)]
     return [*told, left_out] if (left_out := stale_told(stale, outcomes)) else told
 
