@@ -22,6 +22,7 @@ from dareps.engine.phases import (
     Plan,
     Rates,
     freeze_rest,
+    independent,
     plans,
     rates,
     stream_parts,
@@ -154,6 +155,8 @@ class Trainer:
         """Set up a phase: what moves, the active alignments, a fresh optimizer."""
         phase = plan.phase
         method = self.population.method
+        if phase.apart:
+            self.population.go_apart(method.branches)
         method.activate(phase.acting(len(method.align)))
         self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
@@ -189,6 +192,7 @@ class Trainer:
         subs = [(sub, wanted) for sub, wanted in wishes if wanted]  # What a phase freezes takes no step.
         parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
         assert optimizer is not None
+        parts = independent(self.population, parameters)
         follows, precision = wants_after_step(self.population.method), self._precision()
 
         def step(inputs: Inputs) -> dict[str, Tensor]:
@@ -203,7 +207,7 @@ class Trainer:
                         total, own = self.population.losses(pool, x, y, inputs, sub, turn, tasks)
                     torch.autograd.backward(total, inputs=wanted if len(subs) > 1 else None)
                     if clip is not None:
-                        self.population.clip(parameters, clip)
+                        self.population.clip(parts, clip)
                     optimizer.step()
                 values = {**own, **values} if sub.owner is not None else {**values, **own}
             if follows:

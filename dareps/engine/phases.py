@@ -109,6 +109,21 @@ def trained(population: Population, wanted: Sequence[str], where: str) -> list[n
     return [value for name, value in population.parameters.items() if name in names]
 
 
+def independent(population: Population, moving: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The parameters in parts that no loss connects: each task that is apart with its head, and the rest together."""
+    apart = population.method.apart
+    if not apart:
+        return [list(moving)]
+    owners = {f"{part}{task}.": task for task in apart for part in ("encoder.alone.", "heads.")}
+    found: dict[str, list[nn.Parameter]] = {}
+    ids = {id(parameter) for parameter in moving}
+    for name, value in population.parameters.items():
+        if id(value) in ids:
+            owner = next((task for start, task in owners.items() if name.startswith(start)), "")
+            found.setdefault(owner, []).append(value)
+    return list(found.values())
+
+
 def warn_of_idle_branches(method: Method, phases: Sequence[Train]) -> None:
     """Warn of domains with modules of their own that no phase ever trains: they stay as they were drawn."""
     if method.encoder.along != "domains" or not method.recipe.sharing.isolated:

@@ -212,7 +212,7 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
     method = Method(bound.method, tuple(record["shape"]), tasks, tuple(bound.source), tuple(bound.target), bound.seed)
     state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
-    method.to(dtype=next(iter(state.values())).dtype).load_state_dict(state)
+    method.to(dtype=next(iter(state.values())).dtype).adopt(state)
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]

@@ -55,10 +55,10 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)
     scores = {}
     for step, weights in ledger.snapshots.items():
-        own.method.load_state_dict(weights)
+        own.method.adopt(weights)
         scores[step] = evaluator.score(own.method)
     kept = ledger.best[run.engine.keep].step
-    own.method.load_state_dict(ledger.snapshots[kept])
+    own.method.adopt(ledger.snapshots[kept])
     outputs = {task: found.outputs for task, found in scores[kept].items()}
     saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
     lead = evaluator.lead

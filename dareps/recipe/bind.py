@@ -145,6 +145,8 @@ def dump_run(run: Run) -> dict[str, Any]:
     for phase in plain["method"]["phases"]:
         if phase.get("sampling", "") is None:
             del phase["sampling"]
+        if phase.get("apart") is False:
+            del phase["apart"]
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -15,13 +15,14 @@ from dareps.alignment._networks import Networks
 from dareps.alignment._settings import AlignmentSettings
 from dareps.errors import ConfigError
 from dareps.maths.domains import NormFactory, group_scope
-from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
 from dareps.recipe.gram import feature_gram
+from dareps.recipe.initial import initialise, widths
 from dareps.recipe.settings import Recipe
 from dareps.recipe.task_losses import task_losses
+from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
 from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View, lead_task
@@ -81,13 +82,32 @@ class Method(nn.Module):
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
         blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
-        self.encoder = self.recipe.sharing.build(blueprint)
-        self.widths, shared = _widths(self.encoder, blueprint)
+        self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
+        self.apart: tuple[str, ...] = ()
+        self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.
+        self.widths, shared = widths(self.encoder, blueprint)
         self.features = shared[self.lead.name]
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
+
+    def go_apart(self, tasks: Iterable[str]) -> None:
+        """Give each of these tasks, and no other, what it shared as a copy of its own, to go on from there.
+
+        A task that is apart keeps its copy, one that no longer is loses it.
+        """
+        wanted = tuple(name for name in self.branches if name in set(tasks))
+        if wanted == self.apart:
+            return
+        kept = self.encoder.alone if isinstance(self.encoder, Apart) else None
+        joint, self.apart = self._joint[0], wanted
+        self.encoder = Apart(joint, kept, wanted, self.branches, self.domains) if wanted else joint
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over parameters and buffers, with the tasks apart that are apart in them."""
+        self.go_apart(apart_in(weights))
+        self.load_state_dict(weights)
 
     def _drawn_as(self, path: str) -> str:
         """The path under which the weights at `path` are drawn."""
@@ -120,7 +140,8 @@ class Method(nn.Module):
                 added = self._penalties(Seen(batch.joined, groups, representations), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
-            gram = self._gram(batch, representations, tasks) if tasks and self.balance.reads_gradients else None
+            shared = {name: loss for name, loss in tasks.items() if name not in self.apart}
+            gram = self._gram(batch, representations, shared) if shared and self.balance.reads_gradients else None
         return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
 
     def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
@@ -140,10 +161,15 @@ class Method(nn.Module):
         return tuple(name for name in self.branches if name in wanted)
 
     def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
+        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log.
+
+        Only tasks that share are weighed against each other; the loss of one that is apart counts as it is.
+        """
         parts, weights = list(losses.terms.values()), {}
-        if losses.tasks:
-            balanced = self.balance(losses.tasks, step, losses.gram)
+        shared = {name: loss for name, loss in losses.tasks.items() if name not in self.apart}
+        parts += [loss for name, loss in losses.tasks.items() if name in self.apart]
+        if shared:
+            balanced = self.balance(shared, step, losses.gram)
             total, weights = balanced.total, balanced.weights
         else:
             total = parts.pop(0)
@@ -260,27 +286,3 @@ def _owned(sub: SubStep, index: int) -> SubStep:
     """A sub-step as an alignment asked for it, with `align` meaning that alignment's own parameters."""
     trains = tuple(f"align.{index}" if part == "align" else part for part in sub.trains)
     return replace(sub, owner=index, trains=trains)
-
-
-def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = lambda path: path) -> None:
-    """Draw every submodule's weights by PyTorch's own rule under a generator keyed by (seed, path of the module).
-
-    So modules of the same path and shape start equal in every recipe, and adding one changes no other. `drawn_as` gives
-    the path to use in place of a module's own: branches of a sharing scheme start as copies of one draw.
-    """
-    for path, child in module.named_modules():
-        reset = getattr(child, "reset_parameters", None)
-        if callable(reset):
-            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
-            reset()
-
-
-def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], dict[str, int]]:
-    """By task the width of what its head reads, and of what alignments see, by a pass of two rows of zeros."""
-    training = encoder.training
-    encoder.eval()
-    with torch.no_grad(), group_scope([(0, 2)]):
-        (found,) = encoder(torch.zeros(2, *blueprint.shape), [Group(2, blueprint.domains[0], blueprint.tasks)])
-    encoder.train(training)
-    read = {task: own.task.shape[-1] for task, own in found.items()}
-    return read, {task: own.shared.shape[-1] for task, own in found.items()}

@@ -15,7 +15,8 @@ from dareps.data._base import Dataset, Protocol
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
 from dareps.errors import ConfigError
-from dareps.plugin import Many, Settings, suggestion
+from dareps.plugin import Item, Many, Settings, suggestion
+from dareps.recipe.parting import Refusal, refused_phases, refused_tasks
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
@@ -71,7 +72,7 @@ class Recipe(Settings):
             if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
-        return self
+        return _unless(refused_phases(self.phases, len(self.align)), self)
 
     @model_validator(mode="after")
     def _balanced(self) -> Self:
@@ -183,7 +184,7 @@ class Run(Settings):
                 raise _impossible("tasks", f"the dataset has no task {name!r}", suggestion(name, known))
             if wanted.count(name) > 1:
                 raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
-        return self
+        return _unless(refused_tasks(self.method.phases, len(self.tasks)), self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -259,6 +260,13 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
     normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
     return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "normalise": normalise})
+
+
+def _unless(refusal: Refusal | None, settings: Item) -> Item:
+    """The settings, unless there is something to refuse."""
+    if refusal is not None:
+        raise _impossible(*refusal)
+    return settings
 
 
 def _impossible(key: str, what: str, fix: str) -> PydanticCustomError:

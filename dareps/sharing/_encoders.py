@@ -30,6 +30,8 @@ class SeparateEncoders(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(self, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
         self.branches = nn.ModuleList([blueprint.make_encoder() for _ in names])

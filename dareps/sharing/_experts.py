@@ -66,6 +66,8 @@ class GatedExperts(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(self, shared: int, own: int, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
         self.experts = nn.ModuleList([blueprint.make_encoder() for _ in range(shared)])

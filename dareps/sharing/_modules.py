@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,10 +41,12 @@ class SharingModule(nn.Module):
     Attributes:
         along: What its branches are; None where it has none.
         names: Their names.
+        lean: Whether what belongs to a branch alone does not run where no group wants the branch.
     """
 
     along: Along | None = None
     names: tuple[str, ...] = ()
+    lean: bool = False
 
     def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
@@ -78,6 +81,16 @@ class SharingModule(nn.Module):
     def own(self, branch: str) -> tuple[nn.Module, ...]:
         """The modules that belong to one branch alone."""
         return ()
+
+    def for_one(self, task: str) -> SharingModule:
+        """A copy for a task that goes on without the others; a lean scheme leaves out what belongs to those alone.
+
+        It draws its noise where the original does, so that the task continues as if it had always been alone.
+        """
+        others = [name for name in self.names if name != task] if self.lean and self.along == "tasks" else []
+        # What is known to deepcopy already is taken as it is.
+        left_out = {id(module): nn.Identity() for name in others for module in self.own(name)}
+        return copy.deepcopy(self, left_out)
 
     def drawn_as(self, path: str) -> str:
         """The path below this module under which the weights at `path` are drawn.

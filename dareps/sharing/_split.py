@@ -30,6 +30,8 @@ class SplitEncoder(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(
         self, private: str, until: str | None, blueprint: Blueprint, along: Along, names: Sequence[str]
     ) -> None:
