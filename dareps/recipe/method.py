@@ -55,6 +55,7 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self._drawn_as)
+        self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
@@ -80,7 +81,7 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
+        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.tasks, self.domains)
         self.encoder = self.recipe.sharing.build(blueprint)
         self.widths, shared = _widths(self.encoder, blueprint)
         self.features = shared[self.lead.name]
@@ -97,7 +98,7 @@ class Method(nn.Module):
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Representations per group and task; `joined` (n, *shape) holds the groups' rows in order."""
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            result: Found = self.encoder(joined, groups)
+            result: Found = self.encoder(joined, groups, self.heads)
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -117,7 +118,7 @@ class Method(nn.Module):
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
             if step.sub.owner is None and self.encoder.adds:
-                added = self._penalties(Seen(batch.joined, groups, representations), strengths)
+                added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
             gram = self._gram(batch, representations, tasks) if tasks and self.balance.reads_gradients else None
@@ -168,10 +169,11 @@ class Method(nn.Module):
             module.begin(self.networks)
 
     def after_step(self, progress: Tensor, rate: Tensor) -> None:
-        """Let the sharing scheme pull on parameters, and the active alignments update buffers from them."""
+        """Let the sharing scheme pull on parameters, and it and the active alignments update buffers from them."""
         term = self.recipe.sharing.proximal()
         if term is not None:
             self.encoder.pull(rate * term.weight * term.schedule(progress), self.moving)
+        self.encoder.after_step(self.heads)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
 
@@ -280,7 +282,22 @@ def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int
     training = encoder.training
     encoder.eval()
     with torch.no_grad(), group_scope([(0, 2)]):
-        (found,) = encoder(torch.zeros(2, *blueprint.shape), [Group(2, blueprint.domains[0], blueprint.tasks)])
+        groups = [Group(2, blueprint.domains[0], blueprint.names)]
+        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, _undecided(blueprint.tasks))
     encoder.train(training)
     read = {task: own.task.shape[-1] for task, own in found.items()}
     return read, {task: own.shared.shape[-1] for task, own in found.items()}
+
+
+def _undecided(tasks: Sequence[Task]) -> nn.ModuleDict:
+    """Stands in for heads as long as nobody knows how wide they are: outputs (n, size) of 0."""
+    return nn.ModuleDict({task.name: _Zeros(task.size) for task in tasks})
+
+
+class _Zeros(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), self.size)
