@@ -198,7 +198,7 @@ class Evaluator:
 
 def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Rows as the network reads them: floating, images from 0 to 1."""
-    rows = torch.from_numpy(np.require(x, requirements="CW")).to(device)
+    rows = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
     return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
 
 

@@ -47,10 +47,13 @@ def save_model(
     name = f"{run.recipe}-{domains}-seed{run.seed}-{identity.key[:8]}"
     folder = out / "models" / name
     tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
-    tensors |= {f"input/{key}": torch.from_numpy(np.require(value, requirements="W")) for key, value in data.fitted.state.items()}
-    for name, scale in data.scales.items():
-        tensors |= {f"scale/{name}/mean": torch.from_numpy(scale.mean)}
-        tensors |= {f"scale/{name}/spread": torch.from_numpy(scale.spread)}
+    tensors |= {
+        f"input/{key}": torch.from_numpy(np.require(value, requirements="W"))
+        for key, value in data.fitted.state.items()
+    }
+    for task_name, scale in data.scales.items():
+        tensors |= {f"scale/{task_name}/mean": torch.from_numpy(scale.mean)}
+        tensors |= {f"scale/{task_name}/spread": torch.from_numpy(scale.spread)}
     for task in data.tasks:
         found = kind_of(task).predicted(data.in_units(task.name, outputs[task.name]))
         tensors["predicted" if task == method.lead else f"predicted/{task.name}"] = torch.from_numpy(found)

@@ -46,7 +46,7 @@ class Forward:
         used = self.student if networks is None else cast(Networks, networks)
         groups = [Group(len(_inputs(view)), view.domain, (self.task,)) for view in views]
         with self._scopes(place, groups), torch.set_grad_enabled(networks is None and torch.is_grad_enabled()):
-            found = _represent(used.encoder, _joined(views), groups)
+            found = _represent(used, _joined(views), groups)
             return [self._seen(view, own[self.task], used.heads) for view, own in zip(views, found, strict=True)]
 
     def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
@@ -77,10 +77,10 @@ class Forward:
         return replace(view, shared=wide(own.shared), logits=wide(head(own.task)))
 
 
-def _represent(encoder: nn.Module, joined: Tensor, groups: Sequence[Group]) -> Found:
+def _represent(used: Networks, joined: Tensor, groups: Sequence[Group]) -> Found:
     # Clones are made here and not once a step: a gradient taken inside the step may not write to tensors from outside.
-    clones = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-    found: Found = functional_call(encoder, clones, (joined, groups))
+    clones = {name: buffer.clone() for name, buffer in used.encoder.named_buffers()}
+    found: Found = functional_call(used.encoder, clones, (joined, groups, used.heads))
     return found
 
 

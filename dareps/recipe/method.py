@@ -56,6 +56,7 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self._drawn_as)
+        self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
@@ -81,7 +82,7 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
+        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.tasks, self.domains)
         self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
         self.apart: tuple[str, ...] = ()
         self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.
@@ -117,7 +118,7 @@ class Method(nn.Module):
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Representations per group and task; `joined` (n, *shape) holds the groups' rows in order."""
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            result: Found = self.encoder(joined, groups)
+            result: Found = self.encoder(joined, groups, self.heads)
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -137,7 +138,7 @@ class Method(nn.Module):
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
             if step.sub.owner is None and self.encoder.adds:
-                added = self._penalties(Seen(batch.joined, groups, representations), strengths)
+                added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
             shared = {name: loss for name, loss in tasks.items() if name not in self.apart}
@@ -194,10 +195,11 @@ class Method(nn.Module):
             module.begin(self.networks)
 
     def after_step(self, progress: Tensor, rate: Tensor) -> None:
-        """Let the sharing scheme pull on parameters, and the active alignments update buffers from them."""
+        """Let the sharing scheme pull on parameters, and it and the active alignments update buffers from them."""
         term = self.recipe.sharing.proximal()
         if term is not None:
             self.encoder.pull(rate * term.weight * term.schedule(progress), self.moving)
+        self.encoder.after_step(self.heads)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dareps.sharing import SharingScheme
 from dareps.transfer import Phase, Train
 
 Refusal = tuple[str, str, str]
 """Key path, what is wrong, and what to do."""
 
 
-def refused_phases(phases: Sequence[Phase], alignments: int) -> Refusal | None:
+def refused_phases(phases: Sequence[Phase], alignments: int, sharing: SharingScheme) -> Refusal | None:
     """Why these phases cannot train tasks apart, or None; once apart, tasks stay so in all later phases."""
     first = next((number for number, phase in enumerate(phases) if isinstance(phase, Train) and phase.apart), None)
+    if first is not None and not sharing.divisible:
+        what = f"with {sharing.name} a task reads what others predict, so none can go on by itself"
+        return f"phases.{first}.apart", what, "Leave apart out, or share in another way."
     for number, phase in enumerate(phases) if first is not None else ():
         if isinstance(phase, Train) and number >= (first or 0) and phase.acting(alignments):
             what = "tasks are apart, so an alignment would act on one of them alone"

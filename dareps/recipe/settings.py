@@ -72,7 +72,7 @@ class Recipe(Settings):
             if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
-        return _unless(refused_phases(self.phases, len(self.align)), self)
+        return _unless(refused_phases(self.phases, len(self.align), self.sharing), self)
 
     @model_validator(mode="after")
     def _balanced(self) -> Self:

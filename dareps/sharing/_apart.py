@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -43,15 +43,15 @@ class Apart(SharingModule):
         )
         self.shared = joint if set(tasks) - set(apart) else None
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """The shared representation of the tasks that share, and each other task's own."""
         rest = self._sharing(groups)
         wanted = self.shared is not None and any(group.tasks for group in rest)
-        found: Found = self.shared(joined, rest) if self.shared is not None and wanted else [{} for _ in groups]
+        found: Found = self.shared(joined, rest, heads) if self.shared is not None and wanted else [{} for _ in groups]
         for task, module in self.alone.items():
-            chosen = [number for number, group in enumerate(groups) if task in group.tasks]
-            for number, own in zip(chosen, self._own(module, task, chosen, joined, groups), strict=True):
-                found[number] = {**found[number], **own}
+            chosen = {number: replace(own, tasks=(task,)) for number, own in enumerate(groups) if task in own.tasks}
+            for number, read in zip(chosen, self._own(module, chosen, joined, groups, heads), strict=True):
+                found[number] = {**found[number], **read}
         return [{task: own[task] for task in group.tasks} for own, group in zip(found, groups, strict=True)]
 
     @property
@@ -69,6 +69,16 @@ class Apart(SharingModule):
         left = self._left(seen)
         return {} if left is None or self.shared is None else self.shared.telemetry(left)
 
+    @property
+    def follows(self) -> bool:
+        """What the shared part does."""
+        return self.shared is not None and self.shared.follows
+
+    def after_step(self, heads: nn.ModuleDict) -> None:
+        """What the shared part does."""
+        if self.shared is not None:
+            self.shared.after_step(heads)
+
     def faster(self) -> dict[str, float]:
         """As in the scheme, in each copy."""
         parts = {f"{_OWN}.{task}": module for task, module in self.alone.items()}
@@ -77,17 +87,22 @@ class Apart(SharingModule):
         return {f"{path}.{name}": factor for path, own in faster.items() for name, factor in own.items()}
 
     def _own(
-        self, module: nn.Module, task: str, chosen: Sequence[int], joined: Tensor, groups: Sequence[Group]
+        self,
+        module: nn.Module,
+        chosen: Mapping[int, Group],
+        joined: Tensor,
+        groups: Sequence[Group],
+        heads: nn.ModuleDict,
     ) -> Found:
         """A task's representations of some groups by its own copy."""
         if not chosen:
             return []
-        own = [replace(groups[number], tasks=(task,)) for number in chosen]
         if len(chosen) < len(groups):
             blocks = torch.split(joined, [group.rows for group in groups])
             joined = torch.cat([blocks[number] for number in chosen])
+        own = list(chosen.values())
         with group_scope([(self.domains.index(group.domain), group.rows) for group in own]):
-            found: Found = module(joined, own)
+            found: Found = module(joined, own, heads)
         return found
 
     def _sharing(self, groups: Sequence[Group]) -> list[Group]:

@@ -26,11 +26,16 @@ Found = list[dict[str, Representation]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What penalties are computed from: a step's rows (n, *shape), their groups, and what the scheme made of them."""
+    """What penalties are computed from: a step's rows (n, *shape), their groups, and what the scheme made of them.
+
+    Attributes:
+        heads: Task -> what predicts it from what it reads.
+    """
 
     joined: Tensor
     groups: Sequence[Group]
     found: Found
+    heads: nn.ModuleDict
 
 
 class SharingModule(nn.Module):
@@ -48,9 +53,27 @@ class SharingModule(nn.Module):
     names: tuple[str, ...] = ()
     lean: bool = False
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
-        """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
+        """Per group, a representation for each task it wants.
+
+        Args:
+            joined: (n, *shape), the groups' rows in order.
+            groups: The groups.
+            heads: Task -> what predicts it, for schemes in which a task builds on what others predict. They belong to
+                the tasks, so they come with each call: a copy of the scheme is called with copies of them.
+        """
         raise NotImplementedError
+
+    def attach(self, heads: nn.ModuleDict) -> None:
+        """See the heads once, when all weights have been drawn: the time to make copies of them."""
+
+    def after_step(self, heads: nn.ModuleDict) -> None:
+        """Update buffers from parameters after the optimizer's step, in place."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is something to do after a step."""
+        return type(self).after_step is not SharingModule.after_step
 
     @property
     def adds(self) -> bool:
@@ -115,7 +138,7 @@ class HardSharing(SharingModule):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass over all rows; every task of a group gets the same representation."""
         features = self.encoder(joined)
         if len(groups) == 1:

@@ -95,7 +95,7 @@ class LayeredExperts(BranchedModule):
             self.levels.append(Level(counts, blueprint, stages, shape, branches=len(names), last=last))
             shape = encoder.shapes[stages[-1]]
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """All streams up to the last level, and there each wanted branch on its rows."""
         flow, found = self.flow(joined, groups), dict[tuple[int, int], Representation]()
         every = [number for number, group in enumerate(groups) if group.tasks]

@@ -228,6 +228,8 @@ def test_what_cannot_go_apart_is_refused():
     with pytest.raises(ValueError, match=r"phases\.2\.align: tasks are apart"):
         run({**FIRST, "streams": both}, SECOND, {**FIRST, "streams": both}, method={"align": ["mmd"]})
     run({**FIRST, "streams": both}, {**SECOND, "streams": both, "align": False}, method={"align": ["mmd"]})
+    with pytest.raises(ValueError, match=r"phases\.1\.apart: with joint_many_tasks a task reads what others predict"):
+        run(method={"sharing": "joint_many_tasks"})
     with pytest.raises(ValueError, match=r"phases\.1\.apart: there is one task only"):
         run(method={"tasks": ["kind"]})
 

@@ -10,6 +10,7 @@ from dareps.sharing._base import BranchedScheme
 from dareps.sharing.cross_stitch import CrossStitch
 from dareps.sharing.hard import Hard
 from dareps.sharing.hierarchical import Hierarchical
+from dareps.sharing.joint_many_tasks import JointManyTasks
 from dareps.sharing.mmoe import MMoE
 from dareps.sharing.shared_private import SharedPrivate
 from dareps.sharing.soft import Soft
@@ -28,11 +29,14 @@ OTHERS = [
     SharedPrivate(form="normalised", error="squared"),
     SharedPrivate(private="none", difference=0.0),
     MMoE(experts=1),
+    JointManyTasks(reads={"b": "layer1"}, delta_heads=0.0),
+    JointManyTasks(reads={}, shortcut=False, delta=0.0),
 ]
 
 
-@pytest.mark.parametrize("along", ["tasks", "domains"])
-@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"hard"}))
+@pytest.mark.parametrize(
+    ("name", "along"), [(name, along) for name in sorted(set(SHIPPED) - {"hard"}) for along in SHIPPED[name].directions]
+)
 def test_shipped_schemes_keep_every_law(name, along):
     check_sharing(SHIPPED[name](along=along, **SMALL.get(name, {})), max_examples=2 if along == "tasks" else 1)
 

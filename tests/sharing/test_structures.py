@@ -16,7 +16,7 @@ from dareps.sharing.hierarchical import Hierarchical
 from dareps.sharing.mmoe import MMoE
 from dareps.sharing.ple import PLE
 from dareps.sharing.sluice import Sluice
-from tests.sharing._make import TASKS, blueprint, built, called, rows
+from tests.sharing._make import HEADS, TASKS, blueprint, built, called, rows
 
 ONE = [(3, "books", TASKS)]
 NORMED = MLP(width=4, depth=2, norm=True)
@@ -152,7 +152,7 @@ def test_own_experts_see_their_own_branchs_rows_alone():
 def test_the_use_of_experts_is_told():
     module, x = built(CGC(shared=2)), rows(3)
     found, _ = called(module, ONE, x)
-    told = module.telemetry(Seen(x, [Group(*group) for group in ONE], found))
+    told = module.telemetry(Seen(x, [Group(*group) for group in ONE], found, HEADS))
     assert set(told) == {f"use.{task}.{number}" for task in TASKS for number in range(3)}
     assert sum(value for name, value in told.items() if ".kind." in name) == pytest.approx(1)
     assert not any(value.requires_grad for value in told.values())
