@@ -19,7 +19,7 @@ from dareps.encoders.mlp import MLP
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.staged import Staged
-from dareps.recipe.method import initialise
+from dareps.recipe.initial import initialise
 from dareps.sharing import Blueprint, SharingScheme
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
 
