@@ -31,10 +31,11 @@ from dareps.engine.phases import (
     warn_of_idle_branches,
 )
 from dareps.engine.population import Population
-from dareps.engine.refresh import after_step, begin, refresh_due, refresh_points, wants_after_step
+from dareps.engine.refresh import begin, refresh_due, refresh_points
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, broken, evaluation_steps, load_optimizer, snapshot
+from dareps.engine.update import Update
 from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
@@ -118,6 +119,8 @@ class Trainer:
             warnings.warn(f"{told}, which do not train it.", stacklevel=2)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             self._trained(plan)
+        if self.engine.conflict is not None:
+            trained(self.population, self.engine.conflict.along, "engine.conflict.along")
         warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
         self.total = sum(plan.steps for plan in self.plans)
         self.position = Position()
@@ -184,36 +187,34 @@ class Trainer:
     def steps(self, plan: Plan, pool: Pool) -> Steps:
         """The steps of a phase, each of which trains the tasks that the phase's sampling chooses."""
         choice = choice_of(plan, self.population.seeds, self._parts(plan), self.tasks)
-        return Steps(partial(self.step_function, plan, pool), choice)
+        conflict = self.engine.conflict
+        return Steps(partial(self.step_function, plan, pool), choice, conflict.every if conflict else 0)
 
-    def step_function(self, plan: Plan, pool: Pool, tasks: Active = None) -> StepFunction:
-        """One training step of these tasks as a function of tensors alone, captured where that is possible."""
+    def step_function(self, plan: Plan, pool: Pool, tasks: Active = None, watched: bool = False) -> StepFunction:
+        """One training step of these tasks as a function of tensors alone, captured where that is possible.
+
+        Args:
+            plan: The phase.
+            pool: Its rows.
+            tasks: Those that the step trains; None for all.
+            watched: Whether it logs the tasks' conflict.
+        """
         wishes = [(sub, self._sub_parameters(sub, plan)) for sub in self.population.method.steps()]
-        subs = [(sub, wanted) for sub, wanted in wishes if wanted]  # What a phase freezes takes no step.
-        parameters, optimizer, clip = self._moving, self.optimizer, plan.phase.clip
-        assert optimizer is not None
-        parts = independent(self.population, parameters)
-        follows, precision = wants_after_step(self.population.method), self._precision()
-
-        def step(inputs: Inputs) -> dict[str, Tensor]:
-            x, y = pool.gather(inputs.index)
-            self.rates.set(inputs.rate)
-            values: dict[str, Tensor] = {}
-            for sub, wanted in subs:
-                for turn in range(sub.repeat):
-                    for parameter in parameters:
-                        parameter.grad = None
-                    with precision():
-                        total, own = self.population.losses(pool, x, y, inputs, sub, turn, tasks)
-                    torch.autograd.backward(total, inputs=wanted if len(subs) > 1 else None)
-                    if clip is not None:
-                        self.population.clip(parts, clip)
-                    optimizer.step()
-                values = {**own, **values} if sub.owner is not None else {**values, **own}
-            if follows:
-                after_step(self.population, inputs.progress, inputs.rate)
-            return {name: value.detach() for name, value in values.items()}
-
+        subs = [(sub, wanted) for sub, wanted in wishes if wanted or not sub.trains]  # What is frozen takes no step.
+        assert self.optimizer is not None
+        step = Update(
+            self.population,
+            pool,
+            self.rates,
+            self.optimizer,
+            self._moving,
+            independent(self.population, self._moving),
+            subs,
+            plan.phase.clip,
+            self._precision(),
+            tasks,
+            self.engine.conflict if watched else None,
+        )
         host = [type(part).name for part in parts_of(self.run.method) if part.host]
         host += [pool.host] if pool.host else []
         return maybe_capture(step, self.engine.capture, self.device, host)

@@ -51,3 +51,10 @@ class _Zeros(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.new_zeros(len(x), self.size)
+
+
+def shared_names(encoder: SharingModule) -> tuple[str, ...]:
+    """The parameters of a scheme that belong to no task alone, by name."""
+    private = {id(value) for name in encoder.names for module in encoder.own(name) for value in module.parameters()}
+    own = private if encoder.along == "tasks" else set()
+    return tuple(name for name, value in encoder.named_parameters() if id(value) not in own)

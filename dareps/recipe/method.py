@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import torch
@@ -12,20 +13,31 @@ from torch import Tensor, nn
 from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
-from dareps.alignment._settings import AlignmentSettings
-from dareps.errors import ConfigError
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
-from dareps.recipe.forward import Forward
-from dareps.recipe.gram import feature_gram
-from dareps.recipe.initial import initialise, widths
+from dareps.recipe.forward import Forward, represent_apart
+from dareps.recipe.gram import Heads, agreement, feature_gram, parameter_gram
+from dareps.recipe.initial import initialise, shared_names, widths
 from dareps.recipe.settings import Recipe
 from dareps.recipe.task_losses import task_losses
+from dareps.recipe.views import refuse_outputs, views_of, with_inputs
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View, lead_task
+from dareps.types import (
+    AGAIN,
+    ORDINARY,
+    Batch,
+    Labelled,
+    Losses,
+    Meeting,
+    Shapes,
+    Step,
+    SubStep,
+    Task,
+    lead_task,
+)
 
 
 class Method(nn.Module):
@@ -62,6 +74,7 @@ class Method(nn.Module):
         name_places(self)
         self.activate(tuple(range(len(self.align))))
         self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
+        self.shared = shared_names(self.encoder)
 
     def activate(self, indices: tuple[int, ...]) -> None:
         """Say which alignments act in the current phase."""
@@ -69,7 +82,7 @@ class Method(nn.Module):
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
         if self._reads_logits and self.lead.kind != "classification":
-            _refuse_outputs(indices, settings, self.lead)
+            refuse_outputs(indices, settings, self.lead)
         self._forwards = any(own.forwards for own in settings)
 
     @property
@@ -104,6 +117,7 @@ class Method(nn.Module):
         kept = self.encoder.alone if isinstance(self.encoder, Apart) else None
         joint, self.apart = self._joint[0], wanted
         self.encoder = Apart(joint, kept, wanted, self.branches, self.domains) if wanted else joint
+        self.shared = shared_names(self.encoder)
 
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
         """Take over parameters and buffers, with the tasks apart that are apart in them."""
@@ -122,17 +136,27 @@ class Method(nn.Module):
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective (0-d) and the unweighted parts for the log."""
+        """The objective (0-d) and the unweighted parts for the log; of a look, the sum of the task losses and these."""
+        if not step.sub.trains:
+            return self._look(batch, step)
         losses = self.losses(batch, step)
         values = {f"task.{name}": value for name, value in losses.tasks.items()}
         total, weights = self.total(losses, step)
         return total, {**values, **weights, **losses.values}
 
+    def _look(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        with noise_scope(cast(Noise, step.noise)):
+            groups = self._groups(batch, step)
+            found = self._apart(batch, groups, {})
+            losses = self._task_losses(batch, self._logits(batch, found), step)
+        if step.sub == AGAIN and losses:
+            self.balance.follow(losses)
+        return sum(losses.values(), batch.joined.new_zeros(())), {f"task.{name}": own for name, own in losses.items()}
+
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
         with noise_scope(cast(Noise, step.noise)):
-            branches = self._wanted(step)
-            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+            groups = self._groups(batch, step)
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
@@ -141,13 +165,39 @@ class Method(nn.Module):
                 added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
-            shared = {name: loss for name, loss in tasks.items() if name not in self.apart}
-            gram = self._gram(batch, representations, shared) if shared and self.balance.reads_gradients else None
-        return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
+            learned = [task for task in self.tasks if task.name in tasks and task.name not in self.apart]
+            own = Heads(learned, self.heads, batch.streams, representations, logits)
+            grams = self._grams(batch, groups, own, step)
+            values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
+        return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))
 
-    def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
-        tasks = [task for task in self.tasks if task.name in losses]
-        return feature_gram(tasks, self.heads, batch.streams, representations)
+    def _grams(self, batch: Batch, groups: Sequence[Group], own: Heads, step: Step) -> dict[Meeting | None, Tensor]:
+        """The inner products that the balancer or the log reads, by where the gradients are taken."""
+        wanted, grams = {self.balance.reads, step.pairs} if own.tasks else set(), dict[Meeting | None, Tensor]()
+        if "features" in wanted:
+            grams["features"] = feature_gram(own, self._asking("features"))
+        if "parameters" in wanted:
+            weights = dict(self.encoder.named_parameters())
+            shared = {name: weights[name].detach() for name in self.shared if name in self.moving}
+            parts = partial(self._apart, batch, groups)
+            grams["parameters"] = parameter_gram(own, parts, shared, self._asking("parameters"))
+        return grams
+
+    def _asking(self, meeting: Meeting) -> str:
+        """Who reads the gradients where they meet so, for errors."""
+        return f"balance {self.recipe.balance.name}" if self.balance.reads == meeting else "engine.conflict.pairs"
+
+    def _groups(self, batch: Batch, step: Step) -> list[Group]:
+        branches = self._wanted(step)
+        return [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+
+    def _apart(
+        self, batch: Batch, groups: Sequence[Group], parameters: Mapping[str, Tensor], tasks: tuple[str, ...] = ()
+    ) -> Found:
+        """The step's representations anew, of some tasks, with some of the encoder's parameters replaced."""
+        groups = [replace(group, tasks=tasks) for group in groups] if tasks else groups
+        with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
+            return represent_apart(self.encoder, batch.joined, groups, self.heads, parameters)
 
     def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
         named = step.tasks
@@ -187,7 +237,7 @@ class Method(nn.Module):
             middle = wanted.index(ORDINARY) if ORDINARY in wanted else len(wanted)
             before += [_owned(sub, index) for sub in wanted[:middle]]
             after += [_owned(sub, index) for sub in wanted[middle + 1 :]]
-        return (*before, ORDINARY, *after)
+        return (*before, ORDINARY, *((AGAIN,) if self.balance.looks_again else ()), *after)
 
     def begin(self) -> None:
         """Let the active alignments set buffers from parameters: a phase begins."""
@@ -232,9 +282,9 @@ class Method(nn.Module):
         values: dict[str, Tensor] = {}
         if not self.active:
             return terms, values
-        views = self._views(batch, representations, logits)
+        views = views_of(batch, representations, logits, self.lead)
         if self._forwards:
-            views = _with_inputs(views, batch)
+            views = with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)
             step = replace(step, model=model)
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
@@ -258,30 +308,6 @@ class Method(nn.Module):
         if not weighted:
             return progress.new_zeros(*progress.shape, 0)
         return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
-
-    def _views(self, batch: Batch, representations: Found, logits: list[dict[str, Tensor]]) -> list[View]:
-        """Every stream as alignments see it: features, and outputs and labels of the lead task."""
-        task, classes = self.lead.name, self.lead.kind == "classification"
-        views = []
-        for rows, reps, outputs in zip(batch.streams, representations, logits, strict=True):
-            labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
-            views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
-        return views
-
-
-def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
-    """The views with each stream's inputs, augmented and plain."""
-    joined = batch.joined if batch.plain is None else batch.plain
-    plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
-    parts = zip(views, batch.streams, plain, strict=True)
-    return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
-
-
-def _refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
-    """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
-    index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
-    what = f"{name} reads outputs as classes, but the first task is one of {lead.kind}"
-    raise ConfigError(f"align.{index}", what, lead.name, "Align features, or add a task of classes.")
 
 
 def _owned(sub: SubStep, index: int) -> SubStep:

@@ -21,7 +21,7 @@ from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
 from dareps.transfer import LinearSVM, Phase, Train
-from dareps.types import Task
+from dareps.types import Meeting, Task
 
 Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
 
@@ -106,6 +106,25 @@ RULES = tuple(
 )
 
 
+class Conflict(Settings):
+    """Series in the log that say how the tasks' gradients agree; what is trained does not change.
+
+    `conflict.TASK` is <g_t, d>: g_t the gradient of the task's loss before a step, d the change of the parameters that
+    the step then made, optimizer, clipping, alignments and penalties included. It is what the step adds to the task's
+    loss to first order: above 0 the step hurts the task. One forward-mode product gives it for all tasks together.
+    `norm.TASK` and `cosine.TASK.TASK` are the norms and cosines of the tasks' gradients.
+    """
+
+    every: int = Field(10, ge=1)
+    """Steps from one look to the next."""
+    along: Many[str] = ("encoder",)
+    """Parts of the method whose change d is: `encoder`, `encoder.STAGE`, `heads`, or `*` for all. A task's own head
+    goes its way, so that it would hide what the others do to what is shared."""
+    pairs: Meeting | None = "features"
+    """Where norms and cosines are taken: by the features that heads read, by the parameters that all tasks share (a
+    pass back for each task), or nowhere."""
+
+
 class Engine(Settings):
     """How a run is carried out; `precision` and `evaluations` change results, the rest does not."""
 
@@ -133,6 +152,8 @@ class Engine(Settings):
     """Replay training steps as CUDA graphs; `auto` where that is possible."""
     stack: bool | None = None
     """Train the seeds of a suite as one stack; None means on CUDA only."""
+    conflict: Conflict | None = None
+    """Log how the tasks' gradients agree; None for not at all."""
 
     @model_validator(mode="after")
     def _keeps_a_rule(self) -> Self:

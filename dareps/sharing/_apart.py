@@ -42,6 +42,7 @@ class Apart(SharingModule):
             {task: kept[task] if kept is not None and task in kept else joint.for_one(task) for task in apart}
         )
         self.shared = joint if set(tasks) - set(apart) else None
+        self.along, self.names = "tasks", tuple(tasks)
 
     def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """The shared representation of the tasks that share, and each other task's own."""
@@ -68,6 +69,12 @@ class Apart(SharingModule):
         """That of the tasks that share."""
         left = self._left(seen)
         return {} if left is None or self.shared is None else self.shared.telemetry(left)
+
+    def own(self, branch: str) -> tuple[nn.Module, ...]:
+        """A task's own copy; of tasks that share, what the scheme gives them alone."""
+        if branch in self.alone:
+            return (self.alone[branch],)
+        return self.shared.own(branch) if self.shared is not None and self.shared.along == "tasks" else ()
 
     @property
     def follows(self) -> bool:
