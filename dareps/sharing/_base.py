@@ -55,7 +55,12 @@ class SharingScheme(Plugin, family="sharing"):
     """Maps groups of rows and the tasks wanted from them to one representation per (group, task).
 
     Heads belong to tasks. What may be private are branches: an encoder, or a part of one, per task or per domain.
+
+    Attributes:
+        directions: What its branches can be; where it has none, it does not mind.
     """
+
+    directions: ClassVar[tuple[Along, ...]] = ("tasks", "domains")
 
     @property
     def isolated(self) -> bool:
@@ -80,13 +85,8 @@ class SharingScheme(Plugin, family="sharing"):
 
 
 class BranchedScheme(SharingScheme, abstract=True):
-    """A scheme that keeps something private for each of several branches.
+    """A scheme that keeps something private for each of several branches."""
 
-    Attributes:
-        directions: Along what it can have branches.
-    """
-
-    directions: ClassVar[tuple[Along, ...]] = ("tasks", "domains")
     along: Along | None = None
     """What branches are: `tasks` or `domains`; open means tasks where there are several, else domains."""
 
