@@ -57,9 +57,11 @@ class SharingScheme(Plugin, family="sharing"):
     Heads belong to tasks. What may be private are branches: an encoder, or a part of one, per task or per domain.
 
     Attributes:
+        directions: What its branches can be; where it has none, it does not mind.
         divisible: Whether a task can go on by itself with a copy of what it shares: not where it reads others' outputs.
     """
 
+    directions: ClassVar[tuple[Along, ...]] = ("tasks", "domains")
     divisible: ClassVar[bool] = True
 
     @property
@@ -85,13 +87,8 @@ class SharingScheme(Plugin, family="sharing"):
 
 
 class BranchedScheme(SharingScheme, abstract=True):
-    """A scheme that keeps something private for each of several branches.
+    """A scheme that keeps something private for each of several branches."""
 
-    Attributes:
-        directions: Along what it can have branches.
-    """
-
-    directions: ClassVar[tuple[Along, ...]] = ("tasks", "domains")
     along: Along | None = None
     """What branches are: `tasks` or `domains`; open means tasks where there are several, else domains."""
 

@@ -12,6 +12,7 @@ from dareps.sharing.hard import Hard
 from dareps.sharing.hierarchical import Hierarchical
 from dareps.sharing.joint_many_tasks import JointManyTasks
 from dareps.sharing.mmoe import MMoE
+from dareps.sharing.ple import PLE
 from dareps.sharing.shared_private import SharedPrivate
 from dareps.sharing.soft import Soft
 from dareps.testing import check_sharing, sharing_laws
@@ -29,6 +30,7 @@ OTHERS = [
     SharedPrivate(form="normalised", error="squared"),
     SharedPrivate(private="none", difference=0.0),
     MMoE(experts=1),
+    PLE(levels=1),
     JointManyTasks(reads={"b": "layer1"}, delta_heads=0.0),
     JointManyTasks(reads={}, shortcut=False, delta=0.0),
 ]
@@ -73,7 +75,6 @@ def test_an_unknown_law_is_refused():
 def test_the_schemes_say_whether_they_are_isolated():
     assert {name: part().isolated for name, part in SHIPPED.items() if not part().isolated} == {
         "cross_stitch": False,
-        "ple": False,
         "sluice": False,
         "soft": False,
     }

@@ -258,3 +258,18 @@ def test_experts_start_apart():
     assert not torch.equal(module.experts[0].chain["layer1"][0].weight, module.experts[1].chain["layer1"][0].weight)
     assert module.drawn_as("experts.0.chain.layer1.0") == "encoder.chain.layer1.0"
     assert module.drawn_as("experts.1.chain.layer1.0") == "experts.1.chain.layer1.0"
+
+
+def test_lower_experts_learn_from_every_branch_and_belong_to_none():
+    module = built(PLE(levels=3), encoder=MLP(width=4, depth=3))
+    found, _ = called(module, [(3, "books", ("kind",))])
+    found[0]["kind"].task.square().sum().backward()
+    own = {id(value) for part in module.own("colour") for value in part.parameters()}
+    reached = {name for name, value in module.named_parameters() if value.grad is not None and value.grad.any()}
+    assert not [name for name, value in module.named_parameters() if id(value) in own and value.grad is not None]
+    named_after_colour = {
+        name for name, _ in module.named_parameters() if ".specific.1." in name or ".gates.1." in name
+    }
+    still = {name for name, value in module.named_parameters() if id(value) in own}
+    assert named_after_colour - still == named_after_colour & reached
+    assert {name.split(".")[1] for name in named_after_colour & reached} == {"0", "1"}
