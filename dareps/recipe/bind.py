@@ -142,6 +142,8 @@ def dump_run(run: Run) -> dict[str, Any]:
     # What is left open goes unsaid, as in older results.
     if not plain["method"]["tasks"]:
         del plain["method"]["tasks"]
+    if plain["method"]["guard"] is None:
+        del plain["method"]["guard"]
     for phase in plain["method"]["phases"]:
         if phase.get("sampling", "") is None:
             del phase["sampling"]

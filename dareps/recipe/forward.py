@@ -17,7 +17,7 @@ from dareps.maths.domains import group_scope
 from dareps.maths.noise import Noise, noise_scope
 from dareps.maths.precision import wide
 from dareps.sharing._modules import Found, Group
-from dareps.types import Augment, NoiseSource, Representation, View
+from dareps.types import Augment, Batch, NoiseSource, Representation, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,14 @@ class Forward:
     def _seen(self, view: View, own: Representation, heads: nn.Module) -> View:
         head = cast(nn.ModuleDict, heads)[self.task]
         return replace(view, shared=wide(own.shared), logits=wide(head(own.task)))
+
+
+def with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
+    """The views with each stream's inputs, augmented and plain."""
+    joined = batch.joined if batch.plain is None else batch.plain
+    plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
+    parts = zip(views, batch.streams, plain, strict=True)
+    return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
 
 
 def _represent(encoder: nn.Module, joined: Tensor, groups: Sequence[Group]) -> Found:

@@ -17,10 +17,11 @@ from dareps.errors import ConfigError
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
-from dareps.recipe.forward import Forward
+from dareps.recipe.forward import Forward, with_inputs
 from dareps.recipe.gram import feature_gram
 from dareps.recipe.initial import initialise, widths
 from dareps.recipe.settings import Recipe
+from dareps.recipe.shadows import Shadows, drawn_as
 from dareps.recipe.task_losses import task_losses
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
@@ -59,6 +60,7 @@ class Method(nn.Module):
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
+        self.shadow.name_places()
         self.activate(tuple(range(len(self.align))))
         self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
 
@@ -91,6 +93,9 @@ class Method(nn.Module):
         shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
+        if self.recipe.guard is not None:
+            self.recipe.guard.scores_of(self.branches)
+        self.shadow = Shadows(self.recipe.guard, shape, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
         """Give each of these tasks, and no other, what it shared as a copy of its own, to go on from there.
@@ -112,6 +117,8 @@ class Method(nn.Module):
     def _drawn_as(self, path: str) -> str:
         """The path under which the weights at `path` are drawn."""
         head, _, rest = path.partition(".")
+        if head == "shadow":
+            return drawn_as(rest)
         return f"encoder.{self.encoder.drawn_as(rest)}" if head == "encoder" and rest else path
 
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
@@ -139,7 +146,11 @@ class Method(nn.Module):
             if step.sub.owner is None and self.encoder.adds:
                 added = self._penalties(Seen(batch.joined, groups, representations), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
-            tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
+            trained = [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
+            tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
+            if tasks:
+                beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
+                terms, values = {**terms, **beside}, {**values, **beside}
             shared = {name: loss for name, loss in tasks.items() if name not in self.apart}
             gram = self._gram(batch, representations, shared) if shared and self.balance.reads_gradients else None
         return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
@@ -147,11 +158,6 @@ class Method(nn.Module):
     def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
         tasks = [task for task in self.tasks if task.name in losses]
         return feature_gram(tasks, self.heads, batch.streams, representations)
-
-    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
-        named = step.tasks
-        trained = self.tasks if named is None else [task for task in self.tasks if task.name in named]
-        return task_losses(trained, batch.streams, logits)
 
     def _wanted(self, step: Step) -> tuple[str, ...]:
         """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
@@ -232,7 +238,7 @@ class Method(nn.Module):
             return terms, values
         views = self._views(batch, representations, logits)
         if self._forwards:
-            views = _with_inputs(views, batch)
+            views = with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)
             step = replace(step, model=model)
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
@@ -265,14 +271,6 @@ class Method(nn.Module):
             labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
             views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
         return views
-
-
-def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
-    """The views with each stream's inputs, augmented and plain."""
-    joined = batch.joined if batch.plain is None else batch.plain
-    plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
-    parts = zip(views, batch.streams, plain, strict=True)
-    return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
 
 
 def _refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
