@@ -88,7 +88,7 @@ def test_a_stored_score_rings_as_well(tmp_path):
 
 
 def test_a_harmed_task_goes_on_apart_and_is_better_for_it(tmp_path, monkeypatch):
-    early = {**LINEAR, "demote": True, "after": 0.3, "patience": 2}
+    early = {**LINEAR, "demote": True, "after": 0.5, "patience": 2}
     register(monkeypatch, Rivals)
     (outcome,) = outcomes_of([narrow(Rivals(), early)], tmp_path)
     (plain,) = outcomes_of([narrow(Rivals(), LINEAR)], tmp_path)
@@ -101,7 +101,7 @@ def test_a_harmed_task_goes_on_apart_and_is_better_for_it(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("calls", [(3, 6), (8, 1, 1)])
 def test_a_run_with_a_task_let_go_continues_exactly(calls, tmp_path):
-    early = {**LINEAR, "demote": True, "after": 0.3, "patience": 2}
+    early = {**LINEAR, "demote": True, "after": 0.5, "patience": 2}
     given = narrow(Rivals(), early, flush=24, checkpoint_seconds=0.0)
     (whole,) = outcomes_of([given], tmp_path / "whole")
     assert "trained apart" in whole.warnings[0]
