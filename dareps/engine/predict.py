@@ -233,9 +233,9 @@ def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration without what only training needs: alignments, and plug-in files that are not here."""
     method = config["method"]
     plugins = [name for name in method["plugins"] if Path(name).is_file()]
-    return {**config, "method": {**method, "align": [], "phases": ["train"], "plugins": plugins}}
+    return {**config, "method": {**method, "align": [], "guard": None, "phases": ["train"], "plugins": plugins}}
 
 
 def _predicts(name: str) -> bool:
     """Whether a tensor of the method takes part in prediction."""
-    return not name.startswith("align.")
+    return not name.startswith(("align.", "shadow."))

@@ -12,6 +12,7 @@ import torch
 
 from dareps.data._base import SplitData
 from dareps.engine.evaluate import Evaluator, Found, scatter
+from dareps.engine.guard import alarms
 from dareps.engine.ledger import Ledger
 from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.engine.phases import target_labels
@@ -76,7 +77,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         "ok",
         count,
         own.seconds,
-        warnings=ledger.warnings(lead.size, reads_source),
+        warnings=(*ledger.warnings(lead.size, reads_source), *alarms(run, ledger)),
         selected=figures.pop(lead.name),
         curves=ledger.curves,
         scatter=_plots(own, evaluator, kept),

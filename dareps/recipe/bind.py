@@ -144,6 +144,8 @@ def dump_run(run: Run) -> dict[str, Any]:
         del plain["method"]["tasks"]
     if plain["engine"]["conflict"] is None:
         del plain["engine"]["conflict"]
+    if plain["method"]["guard"] is None:
+        del plain["method"]["guard"]
     for phase in plain["method"]["phases"]:
         if phase.get("sampling", "") is None:
             del phase["sampling"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dareps.balancing import Balancer
+from dareps.guarding import Guard
 from dareps.sharing import SharingScheme
 from dareps.transfer import Phase, Train
 
@@ -24,9 +26,25 @@ def refused_phases(phases: Sequence[Phase], alignments: int, sharing: SharingSch
     return None
 
 
-def refused_tasks(phases: Sequence[Phase], tasks: int) -> Refusal | None:
-    """Why so few tasks cannot go apart, or None."""
+def refused_guard(guard: Guard | None, sharing: SharingScheme, balance: Balancer, aligned: bool) -> Refusal | None:
+    """Why a guard cannot let a harmed task go on apart in the middle of a phase, or None."""
+    reasons = (
+        (bool(sharing.terms()) or sharing.proximal() is not None, f"{sharing.name} couples the tasks by a penalty"),
+        (balance.needs_all, f"the balancer {balance.name} needs all tasks to share"),
+        (aligned, "the alignments act on what the tasks share"),
+    )
+    for applies, what in reasons if guard is not None and guard.demote else ():
+        if applies:
+            return "guard.demote", f"{what}, which a task that goes on apart would leave", "Set guard.demote=false."
+    return None
+
+
+def refused_tasks(phases: Sequence[Phase], guard: Guard | None, tasks: Sequence[str]) -> Refusal | None:
+    """Why so few tasks can neither go apart nor be guarded, or None."""
+    what = "there is one task only, which is by itself already"
     for number, phase in enumerate(phases):
-        if isinstance(phase, Train) and phase.apart and tasks < 2:
-            return f"phases.{number}.apart", "there is one task only, which is by itself already", "Leave apart out."
+        if isinstance(phase, Train) and phase.apart and len(tasks) < 2:
+            return f"phases.{number}.apart", what, "Leave apart out."
+    if guard is not None and len(tasks) < 2:
+        return "guard", what, "Set guard: null."
     return None
