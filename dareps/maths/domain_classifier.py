@@ -26,7 +26,7 @@ def proxy_a_distance(
     """max(0, 2 (1 - 2 e)), in [0, 2], of source and target rows (n, d) and (m, d).
 
     e is the balanced error on the `held` rows of the logistic regression that tells the `seen` ones apart, of which at
-    most `rows` a side count. Ben-David et al., NIPS 2006, section 4.
+    most `rows` a side count. Ben-David et al., NIPS 2006.
     """
     claimed = density_ratio(*seen, np.concatenate(held), rows=rows, penalty=penalty) > 1
     source, target = np.split(claimed, [len(held[0])])

@@ -12,7 +12,7 @@ def proxy_a_distance(source: Values, target: Values, *, rows: int = 500, penalty
     """Proxy A-distance of two samples (n, d) and (m, d): 0 where they cannot be told apart, 2 where they always can.
 
     max(0, 2 (1 - 2 e)), e the balanced error of a logistic regression that learns to tell every second row of the two
-    from each other, on the rows between. Lower is more alike. Ben-David et al., NIPS 2006, section 4.
+    from each other, on the rows between. Lower is more alike. Ben-David et al., NIPS 2006.
 
     Args:
         source: Features (n, d), n at least 2; rows that belong together must not stand in pairs.
