@@ -48,6 +48,7 @@ _PACKAGES = {
     "sampling": "sampling",
     "schedule": "schedules",
     "sharing": "sharing",
+    "transferability": "transfer.scores",
     "validator": "selection",
 }
 
