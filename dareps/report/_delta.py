@@ -47,10 +47,10 @@ def _gains(group: Sequence[DeltaEntry]) -> Table:
     first, recipes = group[0], dict.fromkeys(own.recipe for own in group)
     rows = sorted((_row(name, group) for name in recipes), key=lambda found: -found[0])
     note = (
-        f"Relative gain on {first.baseline} in percent, the sign turned where lower is better, so that positive is better: "
-        "the mean over all metrics of all tasks, and the mean over tasks of each one's mean; a task on several domains "
-        "counts as several. Intervals: t over seeds. p: Wilcoxon over units from 6 on, else t over seeds from 5 on, Holm "
-        "over recipes. Better, worse: units by the mean difference of the main metric. n: seeds that have all units."
+        f"Relative gain on {first.baseline} in percent, the sign turned where lower is better, so that positive is "
+        "better: the mean over all metrics of all tasks, and the mean over tasks of each one's mean; a task on several "
+        "domains counts as several. Intervals: t over seeds. p: Wilcoxon over units from 6 on, else t over seeds from "
+        "5 on, Holm over recipes. Better, worse: units by the mean difference of the main metric. n: seeds with all."
     )
     title = f"Delta_m against {first.baseline}: {first.dataset}, {first.split}, checkpoints by {first.selection}"
     return Table(title, COLUMNS, (tuple(row for _, row in rows),), note, "board")
