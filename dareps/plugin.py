@@ -41,6 +41,7 @@ _PACKAGES = {
     "balancer": "balancing",
     "data": "data",
     "encoder": "encoders",
+    "guard": "guarding",
     "optimizer": "transfer",
     "phase": "transfer",
     "representation": "data.represent",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 Kind = Literal["classification", "regression", "multilabel"]
+Meeting = Literal["features", "parameters"]
+"""Where the gradients of tasks meet: on the features that heads read, or on the parameters that tasks share."""
 Along = Literal["tasks", "domains"]
 """What the branches of a sharing scheme are."""
 
@@ -103,11 +105,11 @@ class SubStep:
     """One optimizer step on the batch.
 
     The default one is the ordinary step: all task losses and all alignments, training everything. Others belong to the
-    alignment that asked for them, whose loss alone they compute.
+    alignment that asked for them, whose loss alone they compute, or train nothing and look at the task losses.
 
     Attributes:
         name: What the alignment knows it by.
-        trains: Parts that move: `encoder`, `heads`, `align` (the alignment's own parameters), or `*`.
+        trains: Parts that move: `encoder`, `heads`, `align` (the alignment's own parameters), or `*`; none for a look.
         repeat: How often it is taken.
         tasks: Whether the task losses are added.
         owner: Index of the alignment; None for the ordinary step.
@@ -121,6 +123,10 @@ class SubStep:
 
 
 ORDINARY: Final = SubStep()
+LOOK: Final = SubStep("look", trains=())
+"""The task losses alone, on the step's rows and under its noise; nothing moves."""
+AGAIN: Final = SubStep("again", trains=())
+"""A look after the ordinary step, which the balancer follows up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,8 @@ class Step:
 
     `strengths` holds weight times schedule of every alignment at this progress, (k,), where the loop has computed them
     for many steps at once; None leaves that to the method. `model` is there for alignments that declare `forwards`.
-    `tasks` names the tasks that the step trains; None means all.
+    `tasks` names the tasks that the step trains; None means all. `pairs` says where the tasks' gradients are compared
+    for the log; None for nowhere.
     """
 
     progress: Tensor
@@ -139,6 +146,7 @@ class Step:
     sub: SubStep = ORDINARY
     model: Model | None = None
     tasks: tuple[str, ...] | None = None
+    pairs: Meeting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,7 @@ class Losses:
         tasks: Mean loss per task; what a balancer sees.
         terms: Alignments and penalties as they enter the total.
         values: The same terms unweighted, for the log.
-        gram: Inner products (k, k) of the tasks' gradients by shared features, where the balancer reads them.
+        gram: Inner products (k, k) of the tasks' gradients, where the balancer reads them.
     """
 
     tasks: Mapping[str, Tensor]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dareps.errors import ContractError
 from dareps.plugin import Plugin
+from dareps.types import Meeting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,3 +39,13 @@ class Balancer(Plugin, family="balancer"):
         from dareps.balancing._modules import Called
 
         return Called(tasks, self)
+
+
+class GradientBalancer(Balancer, abstract=True):
+    """A balancer that reads the inner products of the tasks' gradients."""
+
+    needs_all: ClassVar[bool] = True
+
+    of: Meeting = "features"
+    """Gradients by the features that all heads read, without a pass through the encoder, or by the parameters that all
+    tasks share, with one more pass forward and one back for each task."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dareps.balancing._modules import Balanced, BalancerModule, picked
 from dareps.errors import ContractError
-from dareps.types import Step, Task
+from dareps.types import Meeting, Step, Task
 
 LEAST = 1e-3
 """Smallest weight: one of 0 would never come back."""
@@ -23,15 +23,15 @@ class EvenNorms(BalancerModule):
         tasks: All tasks.
         alpha: Exponent of the relative rates.
         rate: Step size.
+        of: Where gradients are taken.
     """
 
-    reads_gradients = True
     weights: Tensor
     first: Tensor
 
-    def __init__(self, tasks: Sequence[Task], alpha: float, rate: float) -> None:
+    def __init__(self, tasks: Sequence[Task], alpha: float, rate: float, of: Meeting) -> None:
         super().__init__(tasks)
-        self.alpha, self.rate = alpha, rate
+        self.alpha, self.rate, self.reads = alpha, rate, of
         self.register_buffer("weights", torch.ones(len(tasks)))
         self.register_buffer("first", torch.zeros(len(tasks)))
 

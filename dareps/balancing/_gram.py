@@ -11,7 +11,7 @@ from torch.autograd import Function
 
 from dareps.balancing._modules import Balanced, BalancerModule
 from dareps.errors import ContractError
-from dareps.types import Step, Task
+from dareps.types import Meeting, Step, Task
 
 Rule = Callable[[Tensor], Tensor]
 """Inner products (k, k) float64 on the host -> weights (k,), which sum to about 1 where a rule fixes no scale."""
@@ -25,13 +25,12 @@ class GramWeights(BalancerModule):
         tasks: All tasks.
         rule: Makes the weights.
         name: Of the balancer, for errors.
+        of: Where gradients are taken.
     """
 
-    reads_gradients = True
-
-    def __init__(self, tasks: Sequence[Task], rule: Rule, name: str) -> None:
+    def __init__(self, tasks: Sequence[Task], rule: Rule, name: str, of: Meeting) -> None:
         super().__init__(tasks)
-        self.rule, self.name = rule, name
+        self.rule, self.name, self.reads = rule, name, of
 
     def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The sum, and the weights; `gram` (k, k) holds the inner products of the gradients of the k losses.

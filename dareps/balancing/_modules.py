@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dareps.errors import ContractError
-from dareps.types import Step, Task
+from dareps.types import Meeting, Step, Task
 
 WINDOW = 2
 """Windows of losses that dynamic weights compare."""
@@ -35,10 +35,12 @@ class BalancerModule(nn.Module):
         tasks: All tasks, in the method's order.
 
     Attributes:
-        reads_gradients: Whether `forward` needs the inner products of the tasks' gradients.
+        reads: By what `forward` needs the inner products of the tasks' gradients; None where it does not.
+        looks_again: Whether `follow` wants the task losses after the step.
     """
 
-    reads_gradients: bool = False
+    reads: Meeting | None = None
+    looks_again: bool = False
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__()
@@ -47,6 +49,9 @@ class BalancerModule(nn.Module):
     def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
         """The objective of the losses of some or all tasks, each 0-d; `gram` (k, k) belongs to the k losses."""
         raise NotImplementedError
+
+    def follow(self, losses: Mapping[str, Tensor]) -> None:
+        """Update state from the same losses after the step, each 0-d and without gradient."""
 
     def places(self, losses: Mapping[str, Tensor]) -> list[int]:
         """Where the losses' tasks stand among all tasks.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from dareps.balancing._base import Balancer
+from dareps.balancing._base import GradientBalancer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from dareps.types import Task
 
 
-class _FromGradients(Balancer, abstract=True):
-    """Weights from the k x k inner products of the tasks' gradients by the features that their heads share.
+class _FromGradients(GradientBalancer, abstract=True):
+    """Weights from the k x k inner products of the tasks' gradients.
 
     The products go to the host, the library's weights come back, and the update is that of sum_t w_t L_t. Weights are
     multiplied by the number of tasks where the paper takes a mean, so that the objective is as large as with `equal`.
     """
 
     host: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
 
     def build(self, tasks: Sequence[Task]) -> BalancerModule:
         """The weights as a module.
@@ -36,7 +35,7 @@ class _FromGradients(Balancer, abstract=True):
         from dareps.balancing._rules import library, solved
 
         name, weighting = type(self).name, self.weighting(library(type(self).name))
-        return GramWeights(tasks, lambda gram: self.scaled(solved(name, weighting, gram)), name)
+        return GramWeights(tasks, lambda gram: self.scaled(solved(name, weighting, gram)), name, self.of)
 
     def weighting(self, torchjd: object) -> nn.Module:
         """The library's weighting."""
@@ -133,3 +132,25 @@ class AlignedMTL(_FromGradients):
     def weighting(self, torchjd: object) -> nn.Module:
         """Aligned-MTL's."""
         return torchjd.AlignedMTLWeighting()  # type: ignore[attr-defined,no-any-return]
+
+
+class NashMTL(_FromGradients):
+    """The bargaining solution: weights w > 0 with G w = 1 / w for the inner products G of the gradients.
+
+    There no task's gain can grow by a larger share than those of the others shrink together. The weights are those of
+    alpha-fairness at alpha = 1, which torchjd solves for a given G without state; its Nash-MTL instead iterates on the
+    gradients themselves, warm, to a tolerance. The paper leaves the scale to G w = 1 / w, so that steps shrink as
+    gradients grow; here weights are scaled to sum to the number of tasks.
+
+    Navon et al., ICML 2022, eq. 2; Ban & Ji, ICML 2024, eq. 4.
+    """
+
+    name = "nash_mtl"
+
+    def weighting(self, torchjd: object) -> nn.Module:
+        """FairGrad's at alpha = 1."""
+        return torchjd.FairGradWeighting(alpha=1.0)  # type: ignore[attr-defined,no-any-return]
+
+    def scaled(self, weights: Tensor) -> Tensor:
+        """Weights that sum to 1."""
+        return weights / weights.sum()

@@ -157,6 +157,27 @@ class Evaluator:
             for name, (shared, heads) in found.items()
         }
 
+    @torch.no_grad()
+    def alone(self, method: Method) -> dict[str, float]:
+        """Each task's main metric on source validation rows by its shadow."""
+        with _evaluating(method):
+            found = {task: self._by_shadow(method, task) for task in method.shadow}
+        return {
+            task.name: self._scores(task, self.labels[task.name], found[task.name]).primary for task in self.data.tasks
+        }
+
+    def _by_shadow(self, method: Method, task: str) -> np.ndarray:
+        size = next(own.size for own in self.data.tasks if own.name == task)
+        return _array(
+            [
+                method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])[0]
+                for part in self.source
+                for start in range(0, len(part.x), CHUNK)
+                for rows in [network_input(part.x[start : start + CHUNK], self.device, self.dtype)]
+            ],
+            size,
+        )
+
     def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
         with _evaluating(method):
@@ -179,6 +200,9 @@ class Evaluator:
                 for layer in layers:
                     layer.calibrating, layer.momentum = True, 1.0
                 self._represent(method, part.domain, part.x[:CALIBRATION])
+                rows = network_input(part.x[:CALIBRATION], self.device, self.dtype)
+                for task in method.shadow:
+                    method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])
                 for layer in layers:
                     layer.calibrating, layer.momentum = False, 0.1
 
@@ -198,7 +222,7 @@ class Evaluator:
 
 def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Rows as the network reads them: floating, images from 0 to 1."""
-    rows = torch.from_numpy(np.ascontiguousarray(x)).to(device)
+    rows = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
     return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
 
 

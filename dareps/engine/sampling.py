@@ -72,23 +72,24 @@ def _labelled(task: Task, part: LabelledPart) -> int:
 
 
 class Steps:
-    """A phase's steps: one function for each set of tasks that is trained together.
+    """A phase's steps: one function for each set of tasks that is trained together, and another that watches them.
 
     Args:
-        make: Gives the step function of a set of tasks.
+        make: Gives the step function of a set of tasks, one that logs their conflict or not.
         choice: Says which set a step trains.
+        every: Steps from one that logs conflict to the next; 0 for never.
     """
 
-    def __init__(self, make: Callable[[Active], StepFunction], choice: Choice) -> None:
-        self.make, self.choice = make, choice
-        self.known: dict[Active, StepFunction] = {}
+    def __init__(self, make: Callable[[Active, bool], StepFunction], choice: Choice, every: int = 0) -> None:
+        self.make, self.choice, self.every = make, choice, every
+        self.known: dict[tuple[Active, bool], StepFunction] = {}
 
     def __call__(self, step: int, inputs: Inputs) -> dict[str, Tensor]:
         """Take a step of the phase; returns its logged parts."""
-        active = self.choice.at(step)
-        if active not in self.known:
-            self.known[active] = self.make(active)
-        return self.known[active](inputs)
+        key = self.choice.at(step), self.every > 0 and step % self.every == 0
+        if key not in self.known:
+            self.known[key] = self.make(*key)
+        return self.known[key](inputs)
 
 
 @dataclass(frozen=True, slots=True)

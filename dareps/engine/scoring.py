@@ -12,6 +12,7 @@ import torch
 
 from dareps.data._base import SplitData
 from dareps.engine.evaluate import Evaluator, Found, scatter
+from dareps.engine.guard import alarms
 from dareps.engine.ledger import Ledger
 from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.engine.phases import target_labels
@@ -55,10 +56,10 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)
     scores = {}
     for step, weights in ledger.snapshots.items():
-        own.method.load_state_dict(weights)
+        own.method.adopt(weights)
         scores[step] = evaluator.score(own.method)
     kept = ledger.best[run.engine.keep].step
-    own.method.load_state_dict(ledger.snapshots[kept])
+    own.method.adopt(ledger.snapshots[kept])
     outputs = {task: found.outputs for task, found in scores[kept].items()}
     saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
     lead = evaluator.lead
@@ -76,7 +77,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         "ok",
         count,
         own.seconds,
-        warnings=ledger.warnings(lead.size, reads_source),
+        warnings=(*ledger.warnings(lead.size, reads_source), *alarms(run, ledger)),
         selected=figures.pop(lead.name),
         curves=ledger.curves,
         scatter=_plots(own, evaluator, kept),

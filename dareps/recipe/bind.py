@@ -142,9 +142,15 @@ def dump_run(run: Run) -> dict[str, Any]:
     # What is left open goes unsaid, as in older results.
     if not plain["method"]["tasks"]:
         del plain["method"]["tasks"]
+    if plain["engine"]["conflict"] is None:
+        del plain["engine"]["conflict"]
+    if plain["method"]["guard"] is None:
+        del plain["method"]["guard"]
     for phase in plain["method"]["phases"]:
         if phase.get("sampling", "") is None:
             del phase["sampling"]
+        if phase.get("apart") is False:
+            del phase["apart"]
     return plain
 
 

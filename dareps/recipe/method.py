@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import torch
@@ -12,19 +13,21 @@ from torch import Tensor, nn
 from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
-from dareps.alignment._settings import AlignmentSettings
-from dareps.errors import ConfigError
 from dareps.maths.domains import NormFactory, group_scope
-from dareps.maths.keys import key_of
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
-from dareps.recipe.forward import Forward
-from dareps.recipe.gram import feature_gram
+from dareps.recipe.forward import Forward, represent_apart
+from dareps.recipe.gram import Heads, agreement, grams_of
+from dareps.recipe.initial import initialise, shared_names, widths
 from dareps.recipe.settings import Recipe
+from dareps.recipe.shadows import Shadows, drawn_as
+from dareps.recipe.substeps import substeps
 from dareps.recipe.task_losses import task_losses
+from dareps.recipe.views import refuse_outputs, views_of, with_inputs
+from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.types import ORDINARY, Batch, Labelled, Losses, Shapes, Step, SubStep, Task, View, lead_task
+from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
 class Method(nn.Module):
@@ -55,11 +58,14 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self._drawn_as)
+        self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
+        self.shadow.name_places()
         self.activate(tuple(range(len(self.align))))
         self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
+        self.shared = shared_names(self.encoder)
 
     def activate(self, indices: tuple[int, ...]) -> None:
         """Say which alignments act in the current phase."""
@@ -67,7 +73,7 @@ class Method(nn.Module):
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
         if self._reads_logits and self.lead.kind != "classification":
-            _refuse_outputs(indices, settings, self.lead)
+            refuse_outputs(indices, settings, self.lead)
         self._forwards = any(own.forwards for own in settings)
 
     @property
@@ -80,57 +86,115 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
-        self.encoder = self.recipe.sharing.build(blueprint)
-        self.widths, shared = _widths(self.encoder, blueprint)
+        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.tasks, self.domains)
+        self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
+        self.apart: tuple[str, ...] = ()
+        self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.
+        self.widths, shared = widths(self.encoder, blueprint)
         self.features = shared[self.lead.name]
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
+        if self.recipe.guard is not None:
+            self.recipe.guard.scores_of(self.branches)
+        self.shadow = Shadows(self.recipe.guard, shape, norm, self.tasks, self.domains)
+
+    def go_apart(self, tasks: Iterable[str]) -> None:
+        """Give each of these tasks, and no other, what it shared as a copy of its own, to go on from there.
+
+        A task that is apart keeps its copy, one that no longer is loses it.
+        """
+        wanted = tuple(name for name in self.branches if name in set(tasks))
+        if wanted == self.apart:
+            return
+        kept = self.encoder.alone if isinstance(self.encoder, Apart) else None
+        joint, self.apart = self._joint[0], wanted
+        self.encoder = Apart(joint, kept, wanted, self.branches, self.domains) if wanted else joint
+        self.shared = shared_names(self.encoder)
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over parameters and buffers, with the tasks apart that are apart in them."""
+        self.go_apart(apart_in(weights))
+        self.load_state_dict(weights)
 
     def _drawn_as(self, path: str) -> str:
         """The path under which the weights at `path` are drawn."""
         head, _, rest = path.partition(".")
+        if head == "shadow":
+            return drawn_as(rest)
         return f"encoder.{self.encoder.drawn_as(rest)}" if head == "encoder" and rest else path
 
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Representations per group and task; `joined` (n, *shape) holds the groups' rows in order."""
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            result: Found = self.encoder(joined, groups)
+            result: Found = self.encoder(joined, groups, self.heads)
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective (0-d) and the unweighted parts for the log."""
+        """The objective (0-d) and the unweighted parts for the log; of a look, the sum of the task losses and these."""
+        if not step.sub.trains:
+            return self._look(batch, step)
         losses = self.losses(batch, step)
         values = {f"task.{name}": value for name, value in losses.tasks.items()}
         total, weights = self.total(losses, step)
         return total, {**values, **weights, **losses.values}
 
+    def _look(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        with noise_scope(cast(Noise, step.noise)):
+            groups = self._groups(batch, step)
+            found = self._apart(batch, groups, {})
+            losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found))
+        if step.sub == AGAIN and losses:
+            self.balance.follow(losses)
+        return sum(losses.values(), batch.joined.new_zeros(())), {f"task.{name}": own for name, own in losses.items()}
+
     def losses(self, batch: Batch, step: Step) -> Losses:
         """Task losses of labelled streams and the active alignments between all streams."""
         with noise_scope(cast(Noise, step.noise)):
-            branches = self._wanted(step)
-            groups = [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+            groups = self._groups(batch, step)
             representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
             if step.sub.owner is None and self.encoder.adds:
-                added = self._penalties(Seen(batch.joined, groups, representations), strengths)
+                added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
-            tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
-            gram = self._gram(batch, representations, tasks) if tasks and self.balance.reads_gradients else None
-        return Losses(tasks=tasks, terms=terms, values=values, gram=gram)
+            trained = self._trained(step)
+            tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
+            if tasks:
+                beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
+                terms, values = {**terms, **beside}, {**values, **beside}
+            learned = [task for task in self.tasks if task.name in tasks and task.name not in self.apart]
+            own = Heads(learned, self.heads, batch.streams, representations, logits)
+            grams = self._grams(batch, groups, own, step)
+            values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
+        return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))
 
-    def _gram(self, batch: Batch, representations: Found, losses: Mapping[str, Tensor]) -> Tensor:
-        tasks = [task for task in self.tasks if task.name in losses]
-        return feature_gram(tasks, self.heads, batch.streams, representations)
+    def _grams(self, batch: Batch, groups: Sequence[Group], own: Heads, step: Step) -> dict[Meeting | None, Tensor]:
+        """The inner products that the balancer or the log reads, by where the gradients are taken."""
+        asking = {step.pairs: "engine.conflict.pairs", self.balance.reads: f"balance {self.recipe.balance.name}"}
+        return grams_of(own, asking, partial(self._apart, batch, groups), self._shared)
 
-    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
-        named = step.tasks
-        trained = self.tasks if named is None else [task for task in self.tasks if task.name in named]
-        return task_losses(trained, batch.streams, logits)
+    def _shared(self) -> dict[str, Tensor]:
+        """The parameters that tasks share and that move, by their names in the encoder."""
+        weights = dict(self.encoder.named_parameters())
+        return {name: weights[name].detach() for name in self.shared if name in self.moving}
+
+    def _groups(self, batch: Batch, step: Step) -> list[Group]:
+        branches = self._wanted(step)
+        return [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
+
+    def _apart(
+        self, batch: Batch, groups: Sequence[Group], parameters: Mapping[str, Tensor], tasks: tuple[str, ...] = ()
+    ) -> Found:
+        """The step's representations anew, of some tasks, with some of the encoder's parameters replaced."""
+        groups = [replace(group, tasks=tasks) for group in groups] if tasks else groups
+        with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
+            return represent_apart(self.encoder, batch.joined, groups, self.heads, parameters)
+
+    def _trained(self, step: Step) -> list[Task]:
+        return [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
 
     def _wanted(self, step: Step) -> tuple[str, ...]:
         """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
@@ -140,10 +204,15 @@ class Method(nn.Module):
         return tuple(name for name in self.branches if name in wanted)
 
     def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
+        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log.
+
+        Only tasks that share are weighed against each other; the loss of one that is apart counts as it is.
+        """
         parts, weights = list(losses.terms.values()), {}
-        if losses.tasks:
-            balanced = self.balance(losses.tasks, step, losses.gram)
+        shared = {name: loss for name, loss in losses.tasks.items() if name not in self.apart}
+        parts += [loss for name, loss in losses.tasks.items() if name in self.apart]
+        if shared:
+            balanced = self.balance(shared, step, losses.gram)
             total, weights = balanced.total, balanced.weights
         else:
             total = parts.pop(0)
@@ -153,14 +222,8 @@ class Method(nn.Module):
 
     def steps(self) -> tuple[SubStep, ...]:
         """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
-        before: list[SubStep] = []
-        after: list[SubStep] = []
-        for index in self.active:
-            wanted = self._module(index).steps()
-            middle = wanted.index(ORDINARY) if ORDINARY in wanted else len(wanted)
-            before += [_owned(sub, index) for sub in wanted[:middle]]
-            after += [_owned(sub, index) for sub in wanted[middle + 1 :]]
-        return (*before, ORDINARY, *after)
+        asked = {index: self._module(index).steps() for index in self.active}
+        return substeps(asked, self.balance.looks_again)
 
     def begin(self) -> None:
         """Let the active alignments set buffers from parameters: a phase begins."""
@@ -168,10 +231,11 @@ class Method(nn.Module):
             module.begin(self.networks)
 
     def after_step(self, progress: Tensor, rate: Tensor) -> None:
-        """Let the sharing scheme pull on parameters, and the active alignments update buffers from them."""
+        """Let the sharing scheme pull on parameters, and it and the active alignments update buffers from them."""
         term = self.recipe.sharing.proximal()
         if term is not None:
             self.encoder.pull(rate * term.weight * term.schedule(progress), self.moving)
+        self.encoder.after_step(self.heads)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
 
@@ -204,9 +268,9 @@ class Method(nn.Module):
         values: dict[str, Tensor] = {}
         if not self.active:
             return terms, values
-        views = self._views(batch, representations, logits)
+        views = views_of(batch, representations, logits, self.lead)
         if self._forwards:
-            views = _with_inputs(views, batch)
+            views = with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)
             step = replace(step, model=model)
         for index in self.active if step.sub.owner is None else (step.sub.owner,):
@@ -230,57 +294,3 @@ class Method(nn.Module):
         if not weighted:
             return progress.new_zeros(*progress.shape, 0)
         return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
-
-    def _views(self, batch: Batch, representations: Found, logits: list[dict[str, Tensor]]) -> list[View]:
-        """Every stream as alignments see it: features, and outputs and labels of the lead task."""
-        task, classes = self.lead.name, self.lead.kind == "classification"
-        views = []
-        for rows, reps, outputs in zip(batch.streams, representations, logits, strict=True):
-            labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
-            views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
-        return views
-
-
-def _with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
-    """The views with each stream's inputs, augmented and plain."""
-    joined = batch.joined if batch.plain is None else batch.plain
-    plain = torch.split(joined, [len(rows.x) for rows in batch.streams])
-    parts = zip(views, batch.streams, plain, strict=True)
-    return [replace(view, x=rows.x, plain=own) for view, rows, own in parts]
-
-
-def _refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
-    """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
-    index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
-    what = f"{name} reads outputs as classes, but the first task is one of {lead.kind}"
-    raise ConfigError(f"align.{index}", what, lead.name, "Align features, or add a task of classes.")
-
-
-def _owned(sub: SubStep, index: int) -> SubStep:
-    """A sub-step as an alignment asked for it, with `align` meaning that alignment's own parameters."""
-    trains = tuple(f"align.{index}" if part == "align" else part for part in sub.trains)
-    return replace(sub, owner=index, trains=trains)
-
-
-def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = lambda path: path) -> None:
-    """Draw every submodule's weights by PyTorch's own rule under a generator keyed by (seed, path of the module).
-
-    So modules of the same path and shape start equal in every recipe, and adding one changes no other. `drawn_as` gives
-    the path to use in place of a module's own: branches of a sharing scheme start as copies of one draw.
-    """
-    for path, child in module.named_modules():
-        reset = getattr(child, "reset_parameters", None)
-        if callable(reset):
-            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
-            reset()
-
-
-def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], dict[str, int]]:
-    """By task the width of what its head reads, and of what alignments see, by a pass of two rows of zeros."""
-    training = encoder.training
-    encoder.eval()
-    with torch.no_grad(), group_scope([(0, 2)]):
-        (found,) = encoder(torch.zeros(2, *blueprint.shape), [Group(2, blueprint.domains[0], blueprint.tasks)])
-    encoder.train(training)
-    read = {task: own.task.shape[-1] for task, own in found.items()}
-    return read, {task: own.shared.shape[-1] for task, own in found.items()}

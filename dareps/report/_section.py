@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
+from dareps.engine.guard import SIGN
 from dareps.engine.outcome import Outcome, Selected, by_task
 from dareps.errors import ConfigError
 from dareps.plugin import plugins
@@ -173,7 +174,7 @@ class Section:
     def warnings(self, recipe: str, split: str = AVERAGE) -> int:
         """How many runs of a recipe warn of a collapse, or have none but a collapsed checkpoint to show."""
         runs = self.runs(recipe, None if split == AVERAGE else split)
-        return sum(bool(run.warnings) or self._unlearned(run) for run in runs)
+        return sum(any(not text.startswith(SIGN) for text in run.warnings) or self._unlearned(run) for run in runs)
 
     def failing(self, split: str = AVERAGE) -> list[str]:
         """Recipes of which nothing but failed runs is there."""

@@ -74,6 +74,10 @@ class TaskKind(ABC):
         """Predictions of outputs (n, size): classes (n,), values (n, size), or 0 and 1 (n, size)."""
 
     @abstractmethod
+    def belief(self, outputs: Tensor) -> Tensor:
+        """What outputs (n, size) say to other tasks, of the same shape: probabilities, or the numbers themselves."""
+
+    @abstractmethod
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Metrics of outputs (n, size) against labels; both in the units of the labels."""
 

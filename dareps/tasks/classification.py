@@ -65,6 +65,10 @@ class Classification(TaskKind):
         """The class with the largest logit, (n,)."""
         return np.asarray(outputs.argmax(axis=1))
 
+    def belief(self, outputs: Tensor) -> Tensor:
+        """Probabilities that sum to 1."""
+        return outputs.softmax(1)
+
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Accuracy, balanced accuracy and macro F1 over the classes that occur, and the confusion matrix."""
         from sklearn.metrics import confusion_matrix

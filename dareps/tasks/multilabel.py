@@ -44,6 +44,10 @@ class Multilabel(Numbers):
         """1 where the logit is above 0, (n, size) int64."""
         return (outputs > 0).astype(np.int64)
 
+    def belief(self, outputs: Tensor) -> Tensor:
+        """The probability of each label."""
+        return outputs.sigmoid()
+
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Mean average precision; macro F1 and exact match."""
         known, right = self.known(labels), self.predicted(outputs) == labels

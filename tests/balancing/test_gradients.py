@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dareps.balancing._rules import solved
-from dareps.balancing.gradients import IMTLG, MGDA, AlignedMTL, CAGrad, PCGrad, UPGrad
+from dareps.balancing.gradients import IMTLG, MGDA, AlignedMTL, CAGrad, NashMTL, PCGrad, UPGrad
 from dareps.balancing.gradnorm import GradNorm
 from dareps.errors import ConfigError, ContractError
 from dareps.types import Task
@@ -14,7 +14,7 @@ from tests.alignment._samples import PROPERTY
 
 pytest.importorskip("torchjd", reason="the extra [balancing] is not installed")
 
-ALL = [UPGrad(), MGDA(), PCGrad(), CAGrad(), IMTLG(), AlignedMTL()]
+ALL = [UPGrad(), MGDA(), PCGrad(), CAGrad(), IMTLG(), AlignedMTL(), NashMTL()]
 VALUES = st.floats(-4, 4, allow_subnormal=False)
 
 
@@ -75,6 +75,26 @@ def test_projections_on_all_tasks_are_equal(g):
     update = weights(IMTLG(), g) @ g
     gains = (g / g.norm(dim=1, keepdim=True)) @ update
     torch.testing.assert_close(gains, gains.mean().expand(3), atol=1e-6, rtol=1e-6)
+
+
+@PROPERTY
+@given(gradients(3))
+def test_the_bargain_makes_every_weight_the_inverse_of_its_gain(g):
+    g = long_enough(g)
+    assume(float(torch.linalg.svdvals(g).min()) > 0.1)
+    found = weights(NashMTL(), g)
+    assert found.sum() == pytest.approx(3)
+    shares = found * (g @ (found @ g))
+    torch.testing.assert_close(shares, shares.mean().expand(3), atol=0, rtol=1e-3)
+
+
+@PROPERTY
+@given(st.lists(st.floats(0.2, 5.0), min_size=3, max_size=3))
+def test_the_bargain_gives_orthogonal_gradients_one_length(norms):
+    g = torch.diag(torch.tensor(norms, dtype=torch.float64))
+    inverse = [1 / norm for norm in norms]
+    expected = [3 * own / sum(inverse) for own in inverse]
+    assert weights(NashMTL(), g).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 @PROPERTY

@@ -1,0 +1,60 @@
+"""A method as it begins: its first weights, and how wide what it makes is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dareps.maths.domains import group_scope
+from dareps.maths.keys import key_of
+from dareps.sharing._base import Blueprint
+from dareps.sharing._modules import Group, SharingModule
+from dareps.types import Task
+
+
+def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = lambda path: path) -> None:
+    """Draw every submodule's weights by PyTorch's own rule under a generator keyed by (seed, path of the module).
+
+    So modules of the same path and shape start equal in every recipe, and adding one changes no other. `drawn_as` gives
+    the path to use in place of a module's own: branches of a sharing scheme start as copies of one draw.
+    """
+    for path, child in module.named_modules():
+        reset = getattr(child, "reset_parameters", None)
+        if callable(reset):
+            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
+            reset()
+
+
+def widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], dict[str, int]]:
+    """By task the width of what its head reads, and of what alignments see, by a pass of two rows of zeros."""
+    training = encoder.training
+    encoder.eval()
+    with torch.no_grad(), group_scope([(0, 2)]):
+        groups = [Group(2, blueprint.domains[0], blueprint.names)]
+        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, _undecided(blueprint.tasks))
+    encoder.train(training)
+    read = {task: own.task.shape[-1] for task, own in found.items()}
+    return read, {task: own.shared.shape[-1] for task, own in found.items()}
+
+
+def _undecided(tasks: Sequence[Task]) -> nn.ModuleDict:
+    """Stands in for heads as long as nobody knows how wide they are: outputs (n, size) of 0."""
+    return nn.ModuleDict({task.name: _Zeros(task.size) for task in tasks})
+
+
+class _Zeros(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), self.size)
+
+
+def shared_names(encoder: SharingModule) -> tuple[str, ...]:
+    """The parameters of a scheme that belong to no task alone, by name."""
+    private = {id(value) for name in encoder.names for module in encoder.own(name) for value in module.parameters()}
+    own = private if encoder.along == "tasks" else set()
+    return tuple(name for name, value in encoder.named_parameters() if id(value) not in own)
