@@ -14,6 +14,7 @@ from dareps.data.split import parse_split
 from dareps.engine.outcome import Outcome, Selected, UnitScore
 from dareps.errors import ConfigError
 from dareps.plugin import plugins
+from dareps.suite._results import SOURCE_ONLY
 from dareps.suite.store import Store
 from dareps.suite.units import pooled
 
@@ -59,6 +60,11 @@ class Comparison:
 
     baseline: str = ""
     joined: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The recipe that leaderboards take differences to."""
+        return self.baseline or SOURCE_ONLY
 
     def keep(self, store: Store) -> None:
         """Write it into the store, in place of an earlier one."""

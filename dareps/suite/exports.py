@@ -12,7 +12,8 @@ from dareps.engine.outcome import Outcome, by_task
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name, split_name
-from dareps.suite.apart import standing
+from dareps.suite.apart import Comparison, standing
+from dareps.suite.delta import DeltaEntry, delta_board
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 from dareps.suite.units import figures_of, units_of, with_summaries
@@ -35,6 +36,10 @@ ENSEMBLE_COLUMNS: Final = (
 DOMAINS_COLUMNS: Final = (
     *("recipe", "dataset", "split", "task", "domain", "seed", "selection", "step", "rows", "metric", "value"),
 )
+DELTA_COLUMNS: Final = (
+    *("dataset", "split", "recipe", "selection", "baseline", "measure", "task", "domain", "n", "mean", "base"),
+    *("value", "low", "high", "p", "missing"),
+)
 
 Cell = str | int | float | None
 
@@ -43,6 +48,7 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
 
     `domains.csv` has the current runs' figures of each task on each domain, with their average and on all rows pooled.
+    `delta.csv` sets every recipe against the suite's baseline: Delta_m, and the difference of each task on each domain.
     `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
     entries in `seeds` where they are known, for reading every run's predictions takes a while.
 
@@ -50,10 +56,15 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
         StoreError: The results cannot be read, or the files not written.
     """
     single, current = store.outcomes(details=False), standing(store, details=False)
+    comparison = Comparison.of(store)
     runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
     write_whole(runs, _text(RUNS_COLUMNS, runs_rows(single, store.outcomes(stale=True, details=False))))
-    write_whole(board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current), LEADERBOARD_COLUMNS)))
+    write_whole(
+        board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current, comparison.reference), LEADERBOARD_COLUMNS))
+    )
     write_whole(store.folder / "domains.csv", _text(DOMAINS_COLUMNS, domains_rows(current)))
+    delta = delta_board(current, comparison.baseline)
+    write_whole(store.folder / "delta.csv", _text(DELTA_COLUMNS, _cells(delta, DELTA_COLUMNS)))
     known = seed_board(current, store.folder) if seeds is None else seeds
     write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, _cells(known, ENSEMBLE_COLUMNS)))
     return runs, board
@@ -81,7 +92,7 @@ def domains_rows(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
                 yield (*first, unit.step, unit.rows, name, value)
 
 
-def _cells(entries: Iterable[Entry | SeedEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
+def _cells(entries: Iterable[Entry | SeedEntry | DeltaEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
     """One row per entry."""
     return (tuple(getattr(entry, name) for name in columns) for entry in entries)
 
