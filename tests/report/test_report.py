@@ -34,6 +34,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str, Path]:
     folder = tmp_path_factory.mktemp("quick")
     runs = demo()
     runs[4] = replace(runs[4], warnings=("source accuracy was lost: 0.512 at the end",))
+    runs[5] = replace(runs[5], warnings=("negative transfer: kind scores 0.501",))
     runs.append(outcome("cmd", "fonts:scans", 9, status="failed", dataset="digits8", error="step 3: <loss> is nan | a"))
     return (*write(folder, runs, title="Quick & <bold>"), folder)
 
@@ -97,6 +98,8 @@ def test_failures_and_collapses_are_marked(two: tuple[Page, str, Path]) -> None:
         assert "\u26a0 1 collapsed" in text
         assert "\u2716 1 failed" in text
         assert "source accuracy was lost: 0.512" in text
+        assert "negative transfer: kind scores 0.501" in text
+        assert "\u26a0 2 collapsed" not in text
 
 
 def test_the_page_opens_with_what_was_compared(two: tuple[Page, str, Path]) -> None:
