@@ -54,7 +54,7 @@ class Shadows(nn.ModuleDict):
         """Per group the outputs (n, size) of a task's shadow; `joined` (n, *shape) holds the groups' rows in order."""
         network = cast(Networks, self[task])
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            found: Found = network.encoder(joined, groups)
+            found: Found = network.encoder(joined, groups, network.heads)
         head = cast(nn.ModuleDict, network.heads)[task]
         return [wide(head(own[task].task)) for own in found]
 

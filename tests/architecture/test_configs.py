@@ -37,12 +37,16 @@ def variant(name: str) -> object:
 
 
 @pytest.mark.parametrize(("suite", "full"), suites())
-def test_every_suite_expands_and_has_both_bounds(suite: str, full: bool) -> None:
+def test_every_suite_expands_and_has_what_to_compare_with(suite: str, full: bool) -> None:
+    """Adaptation has both bounds, several tasks a model for each of them or of their domains."""
     title, settings = read_suite(suite, full=full)
     runs = expand(settings)
     assert title == suite
-    assert len({(run.recipe, run.data, run.split, run.seed) for run in runs}) == len(runs)
-    assert {"source_only", "target_only"} <= {run.recipe for run in runs}
+    assert len({(run.recipe, run.data, run.split, run.tasks, run.seed) for run in runs}) == len(runs)
+    if all(run.target for run in runs):
+        assert {"source_only", "target_only"} <= {run.recipe for run in runs}
+    else:
+        assert settings.compared_with in {run.recipe for run in runs}
 
 
 @pytest.mark.parametrize("suite", ["quick", "digits", "amazon_reviews", "office_caltech10_surf"])
