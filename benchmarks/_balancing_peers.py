@@ -65,7 +65,7 @@ def by_features(model: Model, features: Tensor, y: Sequence[Tensor]) -> None:
     backward(losses, inputs=[leaf], retain_graph=True)
     jac_to_grad([leaf], model.upgrad)
     torch.autograd.backward(losses, inputs=list(model.heads.parameters()))
-    features.backward(leaf.grad)
+    torch.autograd.backward(features, leaf.grad)
 
 
 def by_parameters(model: Model, features: Tensor, y: Sequence[Tensor]) -> None:
@@ -91,7 +91,8 @@ def matrix(model: Model, features: Tensor, y: Sequence[Tensor]) -> None:
             own.grad = None
     weights = model.upgrad.gramian_weighting((rows @ rows.T).cpu())
     total = weights @ rows
-    for own, part in zip(model.shared, total.split([own.numel() for own in model.shared]), strict=True):
+    parts = torch.split(total, [own.numel() for own in model.shared])
+    for own, part in zip(model.shared, parts, strict=True):
         own.grad = part.view_as(own).clone(memory_format=torch.preserve_format)
 
 

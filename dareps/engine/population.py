@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -130,8 +129,8 @@ class Population:
                 values: dict[str, Tensor] = functional_call(self.method, {**state, **chosen}, (batch, here))[1]
                 return values
 
-            found: tuple[Any, dict[str, Tensor]] = jvp(losses, ({name: state[name] for name in moved},), (moved,))
-            return found[1]
+            found: dict[str, Tensor] = jvp(losses, ({name: state[name] for name in moved},), (moved,))[1]
+            return found
 
         state = {**{name: value.detach() for name, value in self.state().items()}, **before}
         mapped = torch.vmap(one) if self.stacked else one
