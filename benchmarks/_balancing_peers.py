@@ -85,14 +85,13 @@ def matrix(model: Model, features: Tensor, y: Sequence[Tensor]) -> None:
     losses = torch.stack(model.losses(features, y))
     rows = torch.zeros(len(losses), sum(own.numel() for own in model.shared))
     for number in range(len(losses)):
-        losses[number].backward(retain_graph=number + 1 < len(losses))  # type: ignore[no-untyped-call]
+        torch.autograd.backward(losses[number], retain_graph=number + 1 < len(losses))
         rows[number] = torch.cat([own.grad.flatten() for own in model.shared if own.grad is not None])
         for own in model.shared:
             own.grad = None
     weights = model.upgrad.gramian_weighting((rows @ rows.T).cpu())
     total = weights @ rows
-    parts = torch.split(total, [own.numel() for own in model.shared])
-    for own, part in zip(model.shared, parts, strict=True):
+    for own, part in zip(model.shared, torch.split(total, [own.numel() for own in model.shared]), strict=True):
         own.grad = part.view_as(own).clone(memory_format=torch.preserve_format)
 
 

@@ -10,7 +10,8 @@ import torch
 
 from benchmarks._cases import BATCH, RATE, arrays
 from dareps.data._base import Fitted, LabelledPart, Part, Sealed, SplitData
-from dareps.engine.loop import Hooks, Report, Trainer
+from dareps.engine.loop import Hooks, Trainer
+from dareps.engine.progress import Report
 from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Engine, Run
 from dareps.types import Task

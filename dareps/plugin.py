@@ -41,12 +41,14 @@ _PACKAGES = {
     "balancer": "balancing",
     "data": "data",
     "encoder": "encoders",
+    "guard": "guarding",
     "optimizer": "transfer",
     "phase": "transfer",
     "representation": "data.represent",
     "sampling": "sampling",
     "schedule": "schedules",
     "sharing": "sharing",
+    "transferability": "transfer.scores",
     "validator": "selection",
 }
 

@@ -12,7 +12,7 @@ from dareps.commands._output import console, duration, note
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dareps.engine.loop import Report
+    from dareps.engine.progress import Report
     from dareps.suite.bench import Notice
 
 SHOWN_LOSSES = 4

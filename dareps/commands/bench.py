@@ -17,10 +17,11 @@ from dareps.commands.train import STOPPED, one_thread, stopping
 from dareps.errors import ConfigError, DataError, StoreError
 from dareps.recipe.settings import Run
 from dareps.suite._files import refuse_tuning
-from dareps.suite.expand import Suite, expand
+from dareps.suite.expand import Suite, expand, splits_of
 
 if TYPE_CHECKING:
     from dareps.engine.outcome import Outcome
+    from dareps.suite.apart import Comparison
     from dareps.suite.store import Store
     from dareps.tracking import Tracker
 
@@ -58,6 +59,13 @@ class Wanted:
         seeds = max(self.seeds or 0, self.suite.seeds)
         return expand(self.suite, seeds, (), (), self.overrides, self.plugins)
 
+    def comparison(self) -> Comparison:
+        """What the suite compares, on its own splits and on those asked for."""
+        from dareps.suite.apart import comparison_of
+
+        splits = [*splits_of(self.suite), *splits_of(self.suite, self.splits)]
+        return comparison_of(self.suite.compared_with, {own.name: own.apart for own in self.suite.entries}, splits)
+
 
 def bench(wanted: Wanted) -> int:
     """Carry out what is missing of a suite and report on all of it; returns the exit code."""
@@ -74,6 +82,7 @@ def bench(wanted: Wanted) -> int:
     store = Store(wanted.out / wanted.title)
     with store.exclusive():
         store.mark_expected({*keys, *_finished_elsewhere(store, wanted)})
+        wanted.comparison().keep(store)
         tracker = make_tracker(store.folder)
         try:
             stopped, failures = carried_out(wanted, runs, store, tracker, cuda)
@@ -112,10 +121,11 @@ def report(folder: Path, selection: str) -> int:
 def publish(folder: Path, title: str, selection: str) -> bool:
     """Write report and exports, print the leaderboard and what was chosen; False when no run has finished."""
     from dareps.report import console_leaderboard, console_notes, write_report
+    from dareps.suite.apart import standing
     from dareps.suite.store import Store
 
     page = write_report(folder, title=title, selection=selection)
-    outcomes = Store(folder, create=False).outcomes(details=False)
+    outcomes = standing(Store(folder, create=False), details=False)
     console().print(console_leaderboard(folder, selection=selection))
     for line in console_notes(folder, selection=selection):
         warn(line)

@@ -11,15 +11,16 @@ from dareps.commands._fields import class_lines, field_texts, setting_lines
 from dareps.commands._output import columns, enumerated
 from dareps.data._base import Protocol
 from dareps.errors import ConfigError
-from dareps.plugin import Plugin, Settings, families, plugins, suggestion
+from dareps.plugin import Plugin, Settings, families, find, plugins, suggestion
 from dareps.recipe.bind import bind_run, find_config, load_plugins, parts, shipped
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump, read
+from dareps.sharing import SharingScheme
 
 if TYPE_CHECKING:
     from dareps.data._base import Dataset
 
-DEFAULT_SPLIT = "digits8/fonts:scans"
+DEFAULT_SPLIT, OF_SEVERAL_TASKS = "digits8/fonts:scans", "attributes/fruit:solids"
 CONFIGS = ("recipes", "suites")
 
 
@@ -172,9 +173,11 @@ def _sharing(name: str) -> Iterator[str]:
     from dareps.engine.anatomy import anatomy
     from dareps.engine.loop import build_method
 
-    yield f"\nParameters and cost on {DEFAULT_SPLIT}, with what else is the default there\n"
+    part = find(SharingScheme, name)
+    split = OF_SEVERAL_TASKS if "domains" not in part.directions else DEFAULT_SPLIT
+    yield f"\nParameters and cost on {split}, with what else is the default there\n"
     try:
-        run = bind_run("dann", DEFAULT_SPLIT, overrides=[("sharing", name)])
+        run = bind_run("dann", split, overrides=[("sharing", name)])
         data = make_split(run.data, run.source, run.target, run.seed, run.protocol)
         shape = tuple(data.source_train[0].x.shape[1:])
         yield from columns(anatomy(build_method(run, data), shape), indent="  ")

@@ -161,7 +161,8 @@ def _trained(run: Run, key: str, store: Store, device: str) -> int:
 def _watched(run: Run, key: str, folder: Path, place: torch.device, tracker: Tracker) -> Outcome:
     """Train under a progress bar; Ctrl-C stops at the next flush, which raises `Stopped`."""
     from dareps.engine.execute import Surroundings, execute
-    from dareps.engine.loop import Report, Stopped
+    from dareps.engine.loop import Stopped
+    from dareps.engine.progress import Report
 
     if place.type == "cpu":
         _torch_on_one_thread()

@@ -161,6 +161,22 @@ class LabelledPart:
     x: np.ndarray
     y: Mapping[str, np.ndarray]
 
+    def having(self, tasks: tuple[Task, ...]) -> np.ndarray:
+        """Numbers of the rows that have a label of one of the tasks; of all rows where none has."""
+        import numpy as np
+
+        from dareps.tasks import kind_of
+
+        known = sum(kind_of(task).known(self.y[task.name]).reshape(len(self.x), -1).any(axis=1) for task in tasks)
+        found = np.flatnonzero(known)
+        return found if len(found) else np.arange(len(self.x))
+
+    def taken(self, kept: np.ndarray) -> LabelledPart:
+        """Some of the rows."""
+        if len(kept) == len(self.x):
+            return self
+        return replace(self, x=self.x[kept], y={name: labels[kept] for name, labels in self.y.items()})
+
 
 class Sealed:
     """Target labels that only a scorer opens; training code has no use for this object.
@@ -218,8 +234,20 @@ class SplitData:
         return self.scales[task].restore(outputs) if task in self.scales else outputs
 
     def restricted(self, tasks: tuple[Task, ...]) -> SplitData:
-        """The same rows for some of the tasks."""
-        return replace(self, tasks=tasks)
+        """The split for some of the tasks: source rows without a label of any of them would only fill up batches.
+
+        A domain without any such label keeps its rows, for alignments to read. Test rows stay.
+        """
+        if {task.name for task in tasks} == {task.name for task in self.tasks}:
+            return replace(self, tasks=tasks)
+        kept = {part.domain: part.having(tasks) for part in self.source_validation}
+        return replace(
+            self,
+            tasks=tasks,
+            source_train=tuple(part.taken(part.having(tasks)) for part in self.source_train),
+            source_validation=tuple(part.taken(kept[part.domain]) for part in self.source_validation),
+            unlearned={domain: x[kept[domain]] if domain in kept else x for domain, x in self.unlearned.items()},
+        )
 
     def labelled_target(self) -> tuple[LabelledPart, ...]:
         """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""

@@ -105,7 +105,7 @@ class FduMtl(FeatureSet):
 
     transform: Transform | Auto = "tfidf"
     row_norm: RowNorm | Auto = "l2"
-    features: int = Field(5000, ge=1)
+    features: int = Field(10000, ge=1)
     """How many words and pairs are counted."""
     pairs: bool = True
     """Whether pairs of words that follow each other are counted as well."""

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 FORM = (
     "Write DATA/SOURCE:TARGET, for instance digits8/fonts:scans, or DATA/DOMAIN to learn without a target; "
-    "several domains are joined by '+'."
+    "several domains are joined by '+', and DATA/+ names all of them."
 )
+EVERY = "+"
+"""Stands for all domains that are not a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,23 @@ class Split:
 def parse_split(text: str) -> Split:
     """Read `DATA/SOURCE:TARGET` or `DATA/DOMAIN`, where several domains are joined by `+`.
 
+    A source `+` stands for all domains of the dataset but the targets: `DATA/+` learns all together.
+
     Raises:
         ConfigError: The text is malformed, a name is unknown, or a domain is named twice.
     """
     dataset_name, slash, domains = text.strip().partition("/")
     source, colon, target = domains.partition(":")
-    split = Split(dataset_name, tuple(source.split("+")), tuple(target.split("+")) if colon else ())
+    targets = tuple(target.split("+")) if colon else ()
+    sources = ("all",) if source == EVERY else tuple(source.split("+"))
+    split = Split(dataset_name, sources, targets)
     if not slash or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
         raise ConfigError("split", "not a split", text, FORM)
     known = plugins(Dataset)
     if dataset_name not in known:
         raise ConfigError("split", "no dataset has this name", dataset_name, suggestion(dataset_name, known))
+    if source == EVERY:
+        split = Split(dataset_name, tuple(own for own in known[dataset_name].domains if own not in targets), targets)
     check_domains(known[dataset_name], split.sources, split.targets)
     return split
 

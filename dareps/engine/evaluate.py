@@ -28,10 +28,17 @@ CALIBRATION = 2048
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a checkpoint says of some rows about one task: its figures, and the head's outputs (n, size) as they are."""
+    """What a checkpoint says of some rows about one task.
+
+    Attributes:
+        scores: Its figures on all rows.
+        outputs: The head's outputs (n, size) as they are.
+        domains: Domain -> rows with a label of the task, and the figures on them; domains without any are left out.
+    """
 
     scores: Scores
     outputs: np.ndarray
+    domains: Mapping[str, tuple[int, Scores]]
 
 
 class Evaluator:
@@ -119,11 +126,18 @@ class Evaluator:
         """Each task's figures on the sealed test rows, and the outputs there."""
         with _evaluating(method):
             found = self.outputs(method, self.data.target_test)
-        return {
-            task.name: Found(self._scores(task, self.test_labels(task.name), own), own)
-            for task in self.data.tasks
-            for own in [found[task.name].logits]
-        }
+        return {task.name: self._found(task, found[task.name].logits) for task in self.data.tasks}
+
+    def _found(self, task: Task, outputs: np.ndarray) -> Found:
+        """A task's figures on all test rows, and on those of each domain."""
+        parts, labels = self.data.target_test, self.test_labels(task.name)
+        ends = np.cumsum([len(part.x) for part in parts])[:-1]
+        whole, domains = self._scores(task, labels, outputs), {}
+        for part, own, said in zip(parts, np.split(labels, ends), np.split(outputs, ends), strict=True):
+            rows = int(kind_of(task).known(own).reshape(len(own), -1).any(axis=1).sum())
+            if rows:
+                domains[part.domain] = rows, whole if len(parts) == 1 else self._scores(task, own, said)
+        return Found(whole, outputs, domains)
 
     def test_labels(self, task: str | None = None) -> np.ndarray:
         """Labels of the sealed test rows of a task, the lead one by default, for metrics alone."""
@@ -142,6 +156,27 @@ class Evaluator:
             name: Outputs(_array(shared, method.features), _array(heads, sizes[name]))
             for name, (shared, heads) in found.items()
         }
+
+    @torch.no_grad()
+    def alone(self, method: Method) -> dict[str, float]:
+        """Each task's main metric on source validation rows by its shadow."""
+        with _evaluating(method):
+            found = {task: self._by_shadow(method, task) for task in method.shadow}
+        return {
+            task.name: self._scores(task, self.labels[task.name], found[task.name]).primary for task in self.data.tasks
+        }
+
+    def _by_shadow(self, method: Method, task: str) -> np.ndarray:
+        size = next(own.size for own in self.data.tasks if own.name == task)
+        return _array(
+            [
+                method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])[0]
+                for part in self.source
+                for start in range(0, len(part.x), CHUNK)
+                for rows in [network_input(part.x[start : start + CHUNK], self.device, self.dtype)]
+            ],
+            size,
+        )
 
     def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
@@ -165,6 +200,9 @@ class Evaluator:
                 for layer in layers:
                     layer.calibrating, layer.momentum = True, 1.0
                 self._represent(method, part.domain, part.x[:CALIBRATION])
+                rows = network_input(part.x[:CALIBRATION], self.device, self.dtype)
+                for task in method.shadow:
+                    method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])
                 for layer in layers:
                     layer.calibrating, layer.momentum = False, 0.1
 
@@ -184,7 +222,7 @@ class Evaluator:
 
 def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Rows as the network reads them: floating, images from 0 to 1."""
-    rows = torch.from_numpy(np.ascontiguousarray(x)).to(device)
+    rows = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
     return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
 
 

@@ -17,9 +17,10 @@ from dareps.engine.evaluate import Evaluator
 from dareps.engine.fault import fault_line
 from dareps.engine.identity import checkpoint_path, identity_of
 from dareps.engine.ledger import Ledger
-from dareps.engine.loop import Hooks, Report, Stopped, Trainer, build_method
+from dareps.engine.loop import Hooks, Stopped, Trainer, build_method
 from dareps.engine.memory import keep_freed_memory
 from dareps.engine.outcome import Identity, Outcome
+from dareps.engine.progress import Report
 from dareps.engine.resume import Checkpointer
 from dareps.engine.scoring import Finished, outcome_of
 from dareps.engine.shallow import fit_shallow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,12 +16,14 @@ from torch.optim import Optimizer
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.capture import Inputs, StepFunction, maybe_capture
 from dareps.engine.evaluate import Evaluator
+from dareps.engine.guard import compared, to_let_go
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
 from dareps.engine.phases import (
     Plan,
     Rates,
     freeze_rest,
+    independent,
     plans,
     rates,
     stream_parts,
@@ -30,33 +32,17 @@ from dareps.engine.phases import (
     warn_of_idle_branches,
 )
 from dareps.engine.population import Population
+from dareps.engine.progress import Position, Report
 from dareps.engine.refresh import begin, refresh_due, refresh_points
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
-from dareps.engine.state import DTYPES, broken, evaluation_steps, load_optimizer, snapshot
+from dareps.engine.state import DTYPES, broken, evaluation_steps, inherit, load_optimizer, snapshot
 from dareps.engine.update import Update
 from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
 from dareps.types import SubStep
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Where a population stands, told at every flush: mean of each part per seed since the last one."""
-
-    step: int
-    total: int
-    values: Mapping[int, Mapping[str, float]]
-
-
-@dataclass(slots=True)
-class Position:
-    """The next step to take: number of the phase, and of the step within it."""
-
-    phase: int = 0
-    step: int = 0
 
 
 @dataclass(slots=True)
@@ -151,12 +137,16 @@ class Trainer:
             refresh_due(self.population, self.evaluators, plan.offset + stop)
             if plan.offset + stop in evaluation_steps(self.total, self.engine.evaluations):
                 self._evaluate(plan.offset + stop)
+                if self._let_go(plan, plan.offset + stop):
+                    step = self.steps(plan, pool)
             self._after_window(plan, stop)
 
     def enter(self, plan: Plan) -> None:
         """Set up a phase: what moves, the active alignments, a fresh optimizer."""
         phase = plan.phase
         method = self.population.method
+        if phase.apart:
+            self.population.go_apart(method.branches)
         method.activate(phase.acting(len(method.align)))
         self._moving = self._trained(plan)
         freeze_rest(self.population, self._moving)
@@ -168,6 +158,19 @@ class Trainer:
         self.optimizer = phase.optimizer.build(self.rates.groups, self.rates.base, capturable)
         load_optimizer(self.optimizer, self.resumed_optimizer)
         self.resumed_optimizer = {}
+
+    def _let_go(self, plan: Plan, step: int) -> bool:
+        """Let tasks that sharing harms go on apart, as the guard asks; true if there are new ones."""
+        wanted = to_let_go(self.run.method.guard, self.ledgers, self.population.method, step, self.total)
+        if not wanted:
+            return False
+        assert self.optimizer is not None
+        before, kept = self.population.parameters, self.optimizer.state
+        former = self.population.go_apart({*self.population.method.apart, *wanted})
+        self.enter(plan)
+        momenta = {name: kept.get(before[former[name]]) for name in self.population.parameters}
+        inherit(self.optimizer, self.population.parameters, momenta)
+        return True
 
     def pool(self, plan: Plan) -> Pool:
         """The rows that a phase reads, on the device."""
@@ -205,6 +208,7 @@ class Trainer:
             self.rates,
             self.optimizer,
             self._moving,
+            independent(self.population, self._moving),
             subs,
             plan.phase.clip,
             self._precision(),
@@ -245,16 +249,15 @@ class Trainer:
         self.hooks.report(Report(step, self.total, values))
         if self.hooks.stop():
             raise Stopped
-        if plan.offset + stop < self.total:
+        if step < self.total:
             self.hooks.checkpoint(self)
 
     def _boundary(self, plan: Plan) -> int:
         """The next step of the phase at which losses are flushed, a checkpoint is judged or the phase ends."""
         start = self.position.step
         flush = (start // self.engine.flush + 1) * self.engine.flush
-        points = evaluation_steps(self.total, self.engine.evaluations) | refresh_points(
-            self.population.method, self.total
-        )
+        refreshes = refresh_points(self.population.method, self.total)
+        points = evaluation_steps(self.total, self.engine.evaluations) | refreshes
         inner = [point - plan.offset for point in points if point - plan.offset > start]
         return min([flush, plan.steps, *inner])
 
@@ -271,12 +274,14 @@ class Trainer:
             self.population.put_back(copy, method)
             view = evaluator.view(method, step)
             ledger.judge(view, self.engine.selection, partial(evaluator.opened, method), partial(snapshot, method))
+            if self.run.method.guard is not None:
+                ledger.log(step, compared(self.run.method.guard, evaluator, method, view))
 
     def _parts(self, plan: Plan) -> list[list[Part | LabelledPart]]:
         return [stream_parts(plan.phase, own) for own in self.data]
 
     def _trained(self, plan: Plan) -> list[nn.Parameter]:
-        return trained(self.population, plan.phase.trains, f"phases.{plan.number}.trains")
+        return trained(self.population, (*plan.phase.trains, "shadow"), f"phases.{plan.number}.trains")
 
     def _sub_parameters(self, sub: SubStep, plan: Plan) -> list[nn.Parameter]:
         wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}

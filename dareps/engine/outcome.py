@@ -33,6 +33,31 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitScore:
+    """What the checkpoint of one selection rule says of one unit: a task on one domain of the test rows.
+
+    Attributes:
+        selection: Name of the rule.
+        step: The chosen checkpoint's step.
+        rows: Test rows of the domain that have a label of the task.
+        value: The task's main metric on them.
+        metrics: Further figures on them.
+        confusion: Counts of classes, as in `Selected`.
+        sums: What the figures of numbers are made of, as in `dareps.tasks.Scores`.
+    """
+
+    task: str
+    domain: str
+    selection: str
+    step: int
+    rows: int
+    value: float
+    metrics: dict[str, float]
+    confusion: list[list[int]] = field(default_factory=list)
+    sums: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What makes a run the run it is.
 
@@ -71,6 +96,7 @@ class Outcome:
         warnings: Collapse and the like, a sentence each.
         selected: One entry per selection rule, for the identity's task; empty when the run failed.
         others: The same for every further task: the same checkpoints, other figures.
+        units: Figures of each task on each domain of the test rows, one entry per selection rule.
         further: Whether this is a further task's share of a run, as `by_task` gives it.
         curves: name -> [(step, value), ...] for losses by part, validator scores and metrics.
         scatter: 2-d features of target test and source validation rows, before and after training, for the report:
@@ -90,6 +116,7 @@ class Outcome:
     folder: str = ""
     others: dict[str, tuple[Selected, ...]] = field(default_factory=dict)
     further: bool = False
+    units: tuple[UnitScore, ...] = ()
 
 
 def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -102,7 +129,8 @@ def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:
 def _lead(outcome: Outcome) -> Outcome:
     if not outcome.others:
         return outcome
-    return replace(outcome, others={}, curves=_curves(outcome, outcome.identity.task))
+    task = outcome.identity.task
+    return replace(outcome, others={}, curves=_curves(outcome, task), units=_units(outcome, task))
 
 
 def _further(outcome: Outcome, task: str) -> Outcome:
@@ -114,7 +142,12 @@ def _further(outcome: Outcome, task: str) -> Outcome:
         further=True,
         curves=_curves(outcome, task),
         scatter=None,
+        units=_units(outcome, task),
     )
+
+
+def _units(outcome: Outcome, task: str) -> tuple[UnitScore, ...]:
+    return tuple(own for own in outcome.units if own.task == task)
 
 
 def _curves(outcome: Outcome, task: str) -> dict[str, list[tuple[int, float]]]:

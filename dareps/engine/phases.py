@@ -103,10 +103,26 @@ def trained(population: Population, wanted: Sequence[str], where: str) -> list[n
     """The parameters of the named parts, in the method's order."""
     parts = part_names(population)
     for part in wanted:
-        if part not in parts and part.split(".")[0] not in ("align", "heads"):
+        if part not in parts and part.split(".")[0] not in ("align", "heads", "shadow"):
             raise ConfigError(where, "no such part of the method", part, suggestion(part, parts))
     names = {name for part in wanted for name in parts.get(part, ())}
     return [value for name, value in population.parameters.items() if name in names]
+
+
+def independent(population: Population, moving: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The parameters in parts that no loss connects: each task apart with its head, each shadow, and the rest."""
+    method = population.method
+    owners = {f"{part}.{task}.": task for task in method.apart for part in ("encoder.alone", "heads")}
+    owners |= {f"shadow.{task}.": f"shadow {task}" for task in method.shadow}
+    if not owners:
+        return [list(moving)]
+    found: dict[str, list[nn.Parameter]] = {}
+    ids = {id(parameter) for parameter in moving}
+    for name, value in population.parameters.items():
+        if id(value) in ids:
+            owner = next((task for start, task in owners.items() if name.startswith(start)), "")
+            found.setdefault(owner, []).append(value)
+    return list(found.values())
 
 
 def warn_of_idle_branches(method: Method, phases: Sequence[Train]) -> None:

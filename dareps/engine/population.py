@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from dareps.engine.rows import Pool
 from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import Noise
 from dareps.recipe.method import Method
+from dareps.sharing._apart import apart_in, origin
 from dareps.types import LOOK, ORDINARY, Meeting, Step, SubStep
 
 
@@ -49,8 +50,12 @@ class Population:
             self.buffers = dict(buffers)
         else:
             self.seed = self.seed[0]
-            self.parameters = dict(self.method.named_parameters())
-            self.buffers = dict(self.method.named_buffers())
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """The one method's own parameters and buffers."""
+        self.parameters = dict(self.method.named_parameters())
+        self.buffers = dict(self.method.named_buffers())
 
     @property
     def size(self) -> int:
@@ -151,7 +156,7 @@ class Population:
     def single(self, copy: int) -> Method:
         """One copy as a module to evaluate; for a stack, the skeleton loaded with that copy's weights."""
         if self.stacked:
-            self.method.load_state_dict(self.weights(copy))
+            self.method.adopt(self.weights(copy))
         return self.method
 
     def put_back(self, copy: int, method: Method) -> None:
@@ -164,15 +169,36 @@ class Population:
         """Parameters and buffers by name, as they are."""
         return {**self.parameters, **self.buffers}
 
+    def go_apart(self, tasks: Iterable[str]) -> dict[str, str]:
+        """Let these tasks go on apart in every copy; gives the former name of each parameter and buffer."""
+        before = self.state()
+        self.method.go_apart(tasks)
+        if not self.stacked:
+            self._take_in()
+        else:
+            names = [name for name, _ in self.method.named_parameters()]
+            split = {name: before[origin(name, before)].detach().clone() for name in self.method.state_dict()}
+            self.parameters = {name: nn.Parameter(split[name]) for name in names}
+            self.buffers = {name: value for name, value in split.items() if name not in self.parameters}
+        return {name: origin(name, before) for name in self.state()}
+
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Copy values into parameters and buffers in place."""
+        """Copy values into parameters and buffers in place, with the tasks apart that are apart in them."""
+        apart = apart_in(state)
+        if apart != set(self.method.apart):
+            self.go_apart(apart)
         with torch.no_grad():
             for name, value in self.state().items():
                 value.copy_(state[name])
 
-    def clip(self, parameters: Sequence[Tensor], limit: float) -> None:
-        """Scale each copy's gradient to a norm of at most `limit`."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    def clip(self, parts: Sequence[Sequence[Tensor]], limit: float) -> None:
+        """Scale the gradient of each part of the parameters, in each copy, to a norm of at most `limit`."""
+        for parameters in parts:
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            if gradients:  # A task that is apart has none in a step that does not train it.
+                self._clip(gradients, limit)
+
+    def _clip(self, gradients: Sequence[Tensor], limit: float) -> None:
         lead = 1 if self.stacked else 0
         squares = [
             gradient.flatten(lead).square().sum(-1) if gradient.dim() > lead else gradient.square()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,17 @@ def save_model(
         method: The trained method.
         outputs: Task -> the head's outputs (n, size) on the test rows.
     """
-    name = f"{run.recipe}-{'+'.join(run.source)}-{'+'.join(run.target)}-seed{run.seed}-{identity.key[:8]}"
+    domains = "-".join(_short(side) for side in (run.source, run.target))
+    name = f"{run.recipe}-{domains}-seed{run.seed}-{identity.key[:8]}"
     folder = out / "models" / name
     tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
-    tensors |= {f"input/{key}": torch.from_numpy(np.asarray(value)) for key, value in data.fitted.state.items()}
-    for name, scale in data.scales.items():
-        tensors |= {f"scale/{name}/mean": torch.from_numpy(scale.mean)}
-        tensors |= {f"scale/{name}/spread": torch.from_numpy(scale.spread)}
+    tensors |= {
+        f"input/{key}": torch.from_numpy(np.require(value, requirements="W"))
+        for key, value in data.fitted.state.items()
+    }
+    for task_name, scale in data.scales.items():
+        tensors |= {f"scale/{task_name}/mean": torch.from_numpy(scale.mean)}
+        tensors |= {f"scale/{task_name}/spread": torch.from_numpy(scale.spread)}
     for task in data.tasks:
         found = kind_of(task).predicted(data.in_units(task.name, outputs[task.name]))
         tensors["predicted" if task == method.lead else f"predicted/{task.name}"] = torch.from_numpy(found)
@@ -62,6 +66,12 @@ def save_model(
     checkpoint.save(folder / MODEL, tensors, record)
     (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")
     return str(folder.relative_to(out))
+
+
+def _short(domains: Sequence[str], limit: int = 60) -> str:
+    """Domains joined by `+`, or the first and how many follow: file systems end names at 255 bytes."""
+    joined = "+".join(domains)
+    return joined if len(joined) <= limit else f"{domains[0][:limit]}+{len(domains) - 1}"
 
 
 class Model:
@@ -205,7 +215,7 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
     method = Method(bound.method, tuple(record["shape"]), tasks, tuple(bound.source), tuple(bound.target), bound.seed)
     state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
-    method.to(dtype=next(iter(state.values())).dtype).load_state_dict(state)
+    method.to(dtype=next(iter(state.values())).dtype).adopt(state)
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]
@@ -223,9 +233,9 @@ def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration without what only training needs: alignments, and plug-in files that are not here."""
     method = config["method"]
     plugins = [name for name in method["plugins"] if Path(name).is_file()]
-    return {**config, "method": {**method, "align": [], "phases": ["train"], "plugins": plugins}}
+    return {**config, "method": {**method, "align": [], "guard": None, "phases": ["train"], "plugins": plugins}}
 
 
 def _predicts(name: str) -> bool:
     """Whether a tensor of the method takes part in prediction."""
-    return not name.startswith("align.")
+    return not name.startswith(("align.", "shadow."))

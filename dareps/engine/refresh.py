@@ -28,9 +28,9 @@ class _Act(nn.Module):
 
 def wants_after_step(method: Method) -> bool:
     """True when the sharing scheme or an active alignment has something to do after a step."""
-    return method.recipe.sharing.proximal() is not None or any(
-        _overrides(module, "after_step") for module in active(method)
-    )
+    if method.encoder.follows or method.recipe.sharing.proximal() is not None:
+        return True
+    return any(_overrides(module, "after_step") for module in active(method))
 
 
 def begin(population: Population) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from dareps.engine import checkpoint
 from dareps.engine.ledger import Ledger
-from dareps.engine.loop import Position, Trainer
+from dareps.engine.loop import Trainer
+from dareps.engine.progress import Position
 from dareps.engine.state import optimizer_state
 from dareps.errors import CheckpointError
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 
 from dareps.data._base import SplitData
 from dareps.engine.evaluate import Evaluator, Found, scatter
+from dareps.engine.guard import alarms
 from dareps.engine.ledger import Ledger
-from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.engine.phases import target_labels
 from dareps.engine.predict import save_model
 from dareps.engine.state import DTYPES
@@ -54,10 +56,10 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)
     scores = {}
     for step, weights in ledger.snapshots.items():
-        own.method.load_state_dict(weights)
+        own.method.adopt(weights)
         scores[step] = evaluator.score(own.method)
     kept = ledger.best[run.engine.keep].step
-    own.method.load_state_dict(ledger.snapshots[kept])
+    own.method.adopt(ledger.snapshots[kept])
     outputs = {task: found.outputs for task, found in scores[kept].items()}
     saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
     lead = evaluator.lead
@@ -75,13 +77,24 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         "ok",
         count,
         own.seconds,
-        warnings=ledger.warnings(lead.size, reads_source),
+        warnings=(*ledger.warnings(lead.size, reads_source), *alarms(run, ledger)),
         selected=figures.pop(lead.name),
         curves=ledger.curves,
         scatter=_plots(own, evaluator, kept),
         folder=saved,
         others=figures,
+        units=tuple(_units(own, scores)),
     )
+
+
+def _units(own: Finished, scores: Scores) -> Iterator[UnitScore]:
+    """Figures of each task on each test domain, for every rule's checkpoint."""
+    for task, rule in itertools.product(own.data.tasks, own.run.engine.selection):
+        name = type(rule).name
+        step = own.ledger.best[name].step
+        for domain, (rows, found) in scores[step][task.name].domains.items():
+            figures = (found.primary, found.metrics, found.confusion, found.sums)
+            yield UnitScore(task.name, domain, name, step, rows, *figures)
 
 
 def _selected(rule: str, task: Task, ledger: Ledger, scores: Scores) -> Selected:

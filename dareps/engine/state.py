@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dareps.recipe.method import Method
@@ -61,6 +61,16 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
+
+
+def inherit(
+    optimizer: Optimizer, parameters: Mapping[str, nn.Parameter], states: Mapping[str, Mapping[str, Tensor] | None]
+) -> None:
+    """Give parameters, by name, copies of momenta and counters that others had."""
+    own = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for name, state in states.items():
+        if state and id(parameters[name]) in own:
+            optimizer.state[parameters[name]] = {field: value.clone() for field, value in state.items()}
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class Update:
         rates: The learning rates.
         optimizer: The update rule.
         moving: The parameters that the phase trains.
+        parts: The same, in parts that are clipped apart.
         subs: The sub-steps, and what moves in each.
         clip: Largest norm of the gradient, or None.
         precision: Makes the context in which losses are computed.
@@ -45,6 +46,7 @@ class Update:
     rates: Rates
     optimizer: Optimizer
     moving: Sequence[nn.Parameter]
+    parts: Sequence[Sequence[nn.Parameter]]
     subs: Sequence[tuple[SubStep, list[nn.Parameter]]]
     clip: float | None
     precision: Callable[[], AbstractContextManager[Any]]
@@ -78,7 +80,7 @@ class Update:
             total, values = self.population.losses(self.pool, *rows, inputs, sub, turn, self.tasks, pairs)
         torch.autograd.backward(total, inputs=wanted if len(self.subs) > 1 else None)
         if self.clip is not None:
-            self.population.clip(self.moving, self.clip)
+            self.population.clip(self.parts, self.clip)
         self.optimizer.step()
         return values
 

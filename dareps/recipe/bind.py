@@ -144,9 +144,13 @@ def dump_run(run: Run) -> dict[str, Any]:
         del plain["method"]["tasks"]
     if plain["engine"]["conflict"] is None:
         del plain["engine"]["conflict"]
+    if plain["method"]["guard"] is None:
+        del plain["method"]["guard"]
     for phase in plain["method"]["phases"]:
         if phase.get("sampling", "") is None:
             del phase["sampling"]
+        if phase.get("apart") is False:
+            del phase["apart"]
     return plain
 
 
@@ -158,6 +162,8 @@ def run_key(run: Run, checksum: str) -> str:
         config["engine"].pop(key)
     versions = sorted(f"{part.family}/{type(part).name}/{part.version}" for part in parts(run))
     identity = {"results": RESULTS_VERSION, "config": config, "data": checksum, "versions": versions}
+    if run.method.tasks:
+        identity["rows"] = "labelled"  # Not so before: such runs were fed rows without a label, too.
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -49,7 +49,7 @@ class Forward:
         used = self.student if networks is None else cast(Networks, networks)
         groups = [Group(len(_inputs(view)), view.domain, (self.task,)) for view in views]
         with self._scopes(place, groups), torch.set_grad_enabled(networks is None and torch.is_grad_enabled()):
-            found = represent_apart(used.encoder, _joined(views), groups)
+            found = represent_apart(used.encoder, _joined(views), groups, used.heads)
             return [self._seen(view, own[self.task], used.heads) for view, own in zip(views, found, strict=True)]
 
     def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
@@ -81,12 +81,16 @@ class Forward:
 
 
 def represent_apart(
-    encoder: nn.Module, joined: Tensor, groups: Sequence[Group], parameters: Mapping[str, Tensor] = NONE
+    encoder: nn.Module,
+    joined: Tensor,
+    groups: Sequence[Group],
+    heads: nn.Module,
+    parameters: Mapping[str, Tensor] = NONE,
 ) -> Found:
     """What an encoder makes of rows, some of its parameters replaced, while its buffers stay as they are."""
     # Clones are made here and not once a step: a gradient taken inside the step may not write to tensors from outside.
     clones = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-    found: Found = functional_call(encoder, {**parameters, **clones}, (joined, groups))
+    found: Found = functional_call(encoder, {**parameters, **clones}, (joined, groups, heads))
     return found
 
 

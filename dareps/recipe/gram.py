@@ -14,7 +14,7 @@ from torch.func import grad, vjp
 from dareps.errors import ConfigError
 from dareps.maths.precision import widened
 from dareps.recipe.task_losses import labelled, task_losses
-from dareps.types import Representation, Rows, Task
+from dareps.types import Meeting, Representation, Rows, Task
 
 Found = Sequence[Mapping[str, Representation]]
 Outputs = Sequence[Mapping[str, Tensor]]
@@ -67,6 +67,28 @@ class Heads:
 
     def _places(self) -> list[tuple[int, Mapping[str, Tensor]]]:
         return list(enumerate(self.logits))
+
+
+def grams_of(
+    own: Heads,
+    asking: Mapping[Meeting | None, str],
+    represent: Represent,
+    shared: Callable[[], Mapping[str, Tensor]],
+) -> dict[Meeting | None, Tensor]:
+    """Inner products (k, k) of the gradients of k tasks' losses, by where these are taken.
+
+    Args:
+        own: What the losses were computed from.
+        asking: Where gradients are wanted, and who asks, for errors.
+        represent: Makes the representations anew.
+        shared: Gives the shared parameters by name.
+    """
+    found: dict[Meeting | None, Tensor] = {}
+    if own.tasks and "features" in asking:
+        found["features"] = feature_gram(own, asking["features"])
+    if own.tasks and "parameters" in asking:
+        found["parameters"] = parameter_gram(own, represent, shared(), asking["parameters"])
+    return found
 
 
 def feature_gram(own: Heads, where: str) -> Tensor:

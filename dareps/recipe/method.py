@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -17,26 +17,17 @@ from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward, represent_apart
-from dareps.recipe.gram import Heads, agreement, feature_gram, parameter_gram
+from dareps.recipe.gram import Heads, agreement, grams_of
 from dareps.recipe.initial import initialise, shared_names, widths
 from dareps.recipe.settings import Recipe
+from dareps.recipe.shadows import Shadows, drawn_as
+from dareps.recipe.substeps import substeps
 from dareps.recipe.task_losses import task_losses
 from dareps.recipe.views import refuse_outputs, views_of, with_inputs
+from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
-from dareps.sharing._modules import Found, Group, Seen
-from dareps.types import (
-    AGAIN,
-    ORDINARY,
-    Batch,
-    Labelled,
-    Losses,
-    Meeting,
-    Shapes,
-    Step,
-    SubStep,
-    Task,
-    lead_task,
-)
+from dareps.sharing._modules import Found, Group, Seen, SharingModule
+from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
 class Method(nn.Module):
@@ -67,9 +58,11 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self._drawn_as)
+        self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
         name_places(self)
+        self.shadow.name_places()
         self.activate(tuple(range(len(self.align))))
         self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
         self.shared = shared_names(self.encoder)
@@ -93,24 +86,49 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.branches, self.domains)
-        self.encoder = self.recipe.sharing.build(blueprint)
+        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.tasks, self.domains)
+        self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
+        self.apart: tuple[str, ...] = ()
+        self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.
         self.widths, shared = widths(self.encoder, blueprint)
         self.features = shared[self.lead.name]
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
         shapes = Shapes(self.features, self.lead.size, sources, targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
+        if self.recipe.guard is not None:
+            self.recipe.guard.scores_of(self.branches)
+        self.shadow = Shadows(self.recipe.guard, shape, norm, self.tasks, self.domains)
+
+    def go_apart(self, tasks: Iterable[str]) -> None:
+        """Give each of these tasks, and no other, what it shared as a copy of its own, to go on from there.
+
+        A task that is apart keeps its copy, one that no longer is loses it.
+        """
+        wanted = tuple(name for name in self.branches if name in set(tasks))
+        if wanted == self.apart:
+            return
+        kept = self.encoder.alone if isinstance(self.encoder, Apart) else None
+        joint, self.apart = self._joint[0], wanted
+        self.encoder = Apart(joint, kept, wanted, self.branches, self.domains) if wanted else joint
+        self.shared = shared_names(self.encoder)
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over parameters and buffers, with the tasks apart that are apart in them."""
+        self.go_apart(apart_in(weights))
+        self.load_state_dict(weights)
 
     def _drawn_as(self, path: str) -> str:
         """The path under which the weights at `path` are drawn."""
         head, _, rest = path.partition(".")
+        if head == "shadow":
+            return drawn_as(rest)
         return f"encoder.{self.encoder.drawn_as(rest)}" if head == "encoder" and rest else path
 
     def represent(self, joined: Tensor, groups: Sequence[Group]) -> Found:
         """Representations per group and task; `joined` (n, *shape) holds the groups' rows in order."""
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            result: Found = self.encoder(joined, groups)
+            result: Found = self.encoder(joined, groups, self.heads)
         return result
 
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -126,7 +144,7 @@ class Method(nn.Module):
         with noise_scope(cast(Noise, step.noise)):
             groups = self._groups(batch, step)
             found = self._apart(batch, groups, {})
-            losses = self._task_losses(batch, self._logits(batch, found), step)
+            losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found))
         if step.sub == AGAIN and losses:
             self.balance.follow(losses)
         return sum(losses.values(), batch.joined.new_zeros(())), {f"task.{name}": own for name, own in losses.items()}
@@ -140,29 +158,28 @@ class Method(nn.Module):
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
             if step.sub.owner is None and self.encoder.adds:
-                added = self._penalties(Seen(batch.joined, groups, representations), strengths)
+                added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
-            tasks = self._task_losses(batch, logits, step) if step.sub.tasks else {}
-            learned = [task for task in self.tasks if task.name in tasks]
-            grams = self._grams(batch, groups, Heads(learned, self.heads, batch.streams, representations, logits), step)
-            values |= agreement(list(tasks), grams[step.pairs]) if step.pairs in grams else {}
+            trained = self._trained(step)
+            tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
+            if tasks:
+                beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
+                terms, values = {**terms, **beside}, {**values, **beside}
+            learned = [task for task in self.tasks if task.name in tasks and task.name not in self.apart]
+            own = Heads(learned, self.heads, batch.streams, representations, logits)
+            grams = self._grams(batch, groups, own, step)
+            values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
         return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))
 
     def _grams(self, batch: Batch, groups: Sequence[Group], own: Heads, step: Step) -> dict[Meeting | None, Tensor]:
         """The inner products that the balancer or the log reads, by where the gradients are taken."""
-        wanted, grams = {self.balance.reads, step.pairs} if own.tasks else set(), dict[Meeting | None, Tensor]()
-        if "features" in wanted:
-            grams["features"] = feature_gram(own, self._asking("features"))
-        if "parameters" in wanted:
-            weights = dict(self.encoder.named_parameters())
-            shared = {name: weights[name].detach() for name in self.shared if name in self.moving}
-            parts = partial(self._apart, batch, groups)
-            grams["parameters"] = parameter_gram(own, parts, shared, self._asking("parameters"))
-        return grams
+        asking = {step.pairs: "engine.conflict.pairs", self.balance.reads: f"balance {self.recipe.balance.name}"}
+        return grams_of(own, asking, partial(self._apart, batch, groups), self._shared)
 
-    def _asking(self, meeting: Meeting) -> str:
-        """Who reads the gradients where they meet so, for errors."""
-        return f"balance {self.recipe.balance.name}" if self.balance.reads == meeting else "engine.conflict.pairs"
+    def _shared(self) -> dict[str, Tensor]:
+        """The parameters that tasks share and that move, by their names in the encoder."""
+        weights = dict(self.encoder.named_parameters())
+        return {name: weights[name].detach() for name in self.shared if name in self.moving}
 
     def _groups(self, batch: Batch, step: Step) -> list[Group]:
         branches = self._wanted(step)
@@ -174,12 +191,10 @@ class Method(nn.Module):
         """The step's representations anew, of some tasks, with some of the encoder's parameters replaced."""
         groups = [replace(group, tasks=tasks) for group in groups] if tasks else groups
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            return represent_apart(self.encoder, batch.joined, groups, parameters)
+            return represent_apart(self.encoder, batch.joined, groups, self.heads, parameters)
 
-    def _task_losses(self, batch: Batch, logits: list[dict[str, Tensor]], step: Step) -> dict[str, Tensor]:
-        named = step.tasks
-        trained = self.tasks if named is None else [task for task in self.tasks if task.name in named]
-        return task_losses(trained, batch.streams, logits)
+    def _trained(self, step: Step) -> list[Task]:
+        return [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
 
     def _wanted(self, step: Step) -> tuple[str, ...]:
         """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
@@ -189,10 +204,15 @@ class Method(nn.Module):
         return tuple(name for name in self.branches if name in wanted)
 
     def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log."""
+        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log.
+
+        Only tasks that share are weighed against each other; the loss of one that is apart counts as it is.
+        """
         parts, weights = list(losses.terms.values()), {}
-        if losses.tasks:
-            balanced = self.balance(losses.tasks, step, losses.gram)
+        shared = {name: loss for name, loss in losses.tasks.items() if name not in self.apart}
+        parts += [loss for name, loss in losses.tasks.items() if name in self.apart]
+        if shared:
+            balanced = self.balance(shared, step, losses.gram)
             total, weights = balanced.total, balanced.weights
         else:
             total = parts.pop(0)
@@ -202,14 +222,8 @@ class Method(nn.Module):
 
     def steps(self) -> tuple[SubStep, ...]:
         """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
-        before: list[SubStep] = []
-        after: list[SubStep] = []
-        for index in self.active:
-            wanted = self._module(index).steps()
-            middle = wanted.index(ORDINARY) if ORDINARY in wanted else len(wanted)
-            before += [_owned(sub, index) for sub in wanted[:middle]]
-            after += [_owned(sub, index) for sub in wanted[middle + 1 :]]
-        return (*before, ORDINARY, *((AGAIN,) if self.balance.looks_again else ()), *after)
+        asked = {index: self._module(index).steps() for index in self.active}
+        return substeps(asked, self.balance.looks_again)
 
     def begin(self) -> None:
         """Let the active alignments set buffers from parameters: a phase begins."""
@@ -217,10 +231,11 @@ class Method(nn.Module):
             module.begin(self.networks)
 
     def after_step(self, progress: Tensor, rate: Tensor) -> None:
-        """Let the sharing scheme pull on parameters, and the active alignments update buffers from them."""
+        """Let the sharing scheme pull on parameters, and it and the active alignments update buffers from them."""
         term = self.recipe.sharing.proximal()
         if term is not None:
             self.encoder.pull(rate * term.weight * term.schedule(progress), self.moving)
+        self.encoder.after_step(self.heads)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
 
@@ -279,9 +294,3 @@ class Method(nn.Module):
         if not weighted:
             return progress.new_zeros(*progress.shape, 0)
         return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
-
-
-def _owned(sub: SubStep, index: int) -> SubStep:
-    """A sub-step as an alignment asked for it, with `align` meaning that alignment's own parameters."""
-    trains = tuple(f"align.{index}" if part == "align" else part for part in sub.trains)
-    return replace(sub, owner=index, trains=trains)

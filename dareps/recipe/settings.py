@@ -15,7 +15,9 @@ from dareps.data._base import Dataset, Protocol
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
 from dareps.errors import ConfigError
-from dareps.plugin import Many, Settings, suggestion
+from dareps.guarding import Guard
+from dareps.plugin import Item, Many, Settings, suggestion
+from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_tasks
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
@@ -43,6 +45,8 @@ class Recipe(Settings):
     """Which rows normalisation layers take their statistics from; open means the dataset's own."""
     phases: Many[Phase] = (Train(),)
     """Stretches of training, run in order."""
+    guard: Guard | None = None
+    """What each task is compared with, to notice that sharing harms it; open means nothing."""
     tasks: Many[str] = ()
     """Which of the dataset's tasks are learned, in this order; none named means all."""
     plugins: Many[str] = ()
@@ -71,7 +75,8 @@ class Recipe(Settings):
             if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
-        return self
+        found = refused_phases(self.phases, len(self.align), self.sharing)
+        return _unless(found or refused_guard(self.guard, self.sharing, self.balance, bool(self.align)), self)
 
     @model_validator(mode="after")
     def _balanced(self) -> Self:
@@ -86,8 +91,10 @@ class Recipe(Settings):
 
     @property
     def stacks(self) -> bool:
-        """Whether seeds can train as one stack: nothing is fitted, and all seeds train the same tasks in a step."""
+        """Whether seeds can train as one stack: nothing is fitted, and seeds do not differ in which tasks train how."""
         samplers = [phase.sampling for phase in self.phases if isinstance(phase, Train)]
+        if self.guard is not None and self.guard.demote:
+            return False
         return not self.shallow and all(sampler is None or sampler.alike for sampler in samplers)
 
     @property
@@ -204,7 +211,7 @@ class Run(Settings):
                 raise _impossible("tasks", f"the dataset has no task {name!r}", suggestion(name, known))
             if wanted.count(name) > 1:
                 raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
-        return self
+        return _unless(refused_tasks(self.method.phases, self.method.guard, [task.name for task in self.tasks]), self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -280,6 +287,13 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
     normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
     return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "normalise": normalise})
+
+
+def _unless(refusal: Refusal | None, settings: Item) -> Item:
+    """The settings, unless there is something to refuse."""
+    if refusal is not None:
+        raise _impossible(*refusal)
+    return settings
 
 
 def _impossible(key: str, what: str, fix: str) -> PydanticCustomError:

@@ -9,7 +9,6 @@ from dareps.engine.outcome import Outcome
 from dareps.report._plots import WIDTH
 from dareps.report._section import Section
 from dareps.report._style import GREY, INK, PALETTE, PAPER, SOURCE_COLOUR, TARGET_COLOUR
-from dareps.suite._results import SOURCE_ONLY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +49,13 @@ def scatter_plot(section: Section, split: str) -> Figure | None:
 
 def _scatter_panels(section: Section, split: str) -> list[tuple[str, dict[str, Any]]]:
     recipe, role = section.shown
-    base, other = _with_scatter(section, SOURCE_ONLY, split), _with_scatter(section, recipe, split)
+    base, other = _with_scatter(section, section.reference, split), _with_scatter(section, recipe, split)
     first = base or other
     if first is None or first.scatter is None:
         return []
     panels = [("before training", first.scatter.get("before"))]
-    panels += [(f"after: {SOURCE_ONLY}", base.scatter.get("after"))] if base is not None and base.scatter else []
-    if other is not None and other.scatter and other.identity.recipe != SOURCE_ONLY:
+    panels += [(f"after: {section.reference}", base.scatter.get("after"))] if base is not None and base.scatter else []
+    if other is not None and other.scatter and other.identity.recipe != section.reference:
         panels.append((f"after: {other.identity.recipe} ({role})", other.scatter.get("after")))
     return [(title, cloud) for title, cloud in panels if cloud and len(cloud["x"])]
 

@@ -9,7 +9,7 @@ from dareps.report._clouds import MOST_CLASSES, class_name
 from dareps.report._plots import WIDTH
 from dareps.report._section import Section
 from dareps.report._style import SOURCE_COLOUR, TARGET_COLOUR
-from dareps.suite._results import CHOSEN, SOURCE_ONLY
+from dareps.suite._results import CHOSEN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,20 +27,20 @@ CAPTION = (
 
 
 def confusion_plot(section: Section) -> Figure | None:
-    """Confusion matrices of `source_only` and of the recipe shown against it, and their difference, in percent."""
+    """Confusion matrices of the reference and of the recipe shown against it, and their difference, in percent."""
     from matplotlib.figure import Figure
 
-    recipe, role = section.shown
+    (recipe, role), base = section.shown, section.reference
     chosen = {result.recipe for result in section.choices.values()}
     recipe = chosen.pop() if recipe == CHOSEN and len(chosen) == 1 else recipe
-    other = recipe if recipe in (role, SOURCE_ONLY) else f"{recipe} ({role})"
-    names = {SOURCE_ONLY: SOURCE_ONLY, recipe: other} if recipe else {SOURCE_ONLY: SOURCE_ONLY}
+    other = recipe if recipe in (role, base) else f"{recipe} ({role})"
+    names = {base: base, recipe: other} if recipe else {base: base}
     found = [(title, table) for name, title in names.items() if (table := _confusion(section, name)) is not None]
     if not found or len({len(table) for _, table in found}) > 1 or len(found[0][1]) > MOST_CLASSES:
         return None
     panels = [(title, table, False) for title, table in found]
     if len(found) == 2:
-        panels.append((f"{recipe} minus {SOURCE_ONLY}", found[1][1] - found[0][1], True))
+        panels.append((f"{recipe} minus {base}", found[1][1] - found[0][1], True))
     classes = [class_name(section.classes, label) for label in range(len(found[0][1]))]
     figure = Figure(figsize=(WIDTH, _height(classes)), layout="compressed")
     for axes, (title, table, signed) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):

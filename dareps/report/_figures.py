@@ -10,7 +10,6 @@ from dareps.report._format import listed
 from dareps.report._plots import accuracy_plot, curves_plot, uncurved
 from dareps.report._section import Section
 from dareps.report._style import Look
-from dareps.suite._results import BOUNDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +31,7 @@ def drawn(section: Section, look: dict[str, Look]) -> list[Drawn]:
 
 
 def _accuracy_caption(section: Section) -> str:
-    bounds = [entry for entry in section.board() if entry.recipe in BOUNDS and entry.mean is not None]
+    bounds = [entry for entry in section.board() if entry.recipe in section.bounds and entry.mean is not None]
     bands = "; bands: their intervals" if any(entry.low is not None for entry in bounds) else ""
     return f"Lines: the bounds{bands}." if bounds else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 NONE = "\u2013"
@@ -9,7 +10,7 @@ NONE = "\u2013"
 
 def percent(value: float | None) -> str:
     """0.7654 -> 76.5."""
-    return NONE if value is None else f"{100 * value:.1f}"
+    return NONE if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 def interval(low: float | None, high: float | None, share: bool = True) -> str:

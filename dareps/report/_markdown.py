@@ -13,6 +13,7 @@ _NUMERIC = frozenset("0123456789+-\u2212\u2013[].,<% ")
 def markdown(page: Page) -> str:
     """The page's sentences and tables; figures are in the HTML page."""
     parts = [f"# {page.title}", *_bullets(page.opening)]
+    parts += [_table(table) for table in page.delta]
     for block in page.blocks:
         parts += _block(block)
     if page.reading:

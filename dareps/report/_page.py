@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dareps.report._delta import delta_notes, delta_tables
 from dareps.report._format import interval, percent
 from dareps.report._made import made_table, remarks, stale_told
-from dareps.report._section import HEADLINE, Section, sections
+from dareps.report._section import HEADLINE, Section, preferred, sections
 from dareps.report._seeds import seeds_table
 from dareps.report._tables import (
     Table,
@@ -21,12 +22,14 @@ from dareps.report._tables import (
     warnings_table,
 )
 from dareps.report._words import overall, reading, summary, verdict
-from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite._results import AVERAGE, CHOSEN, TARGET_ONLY
+from dareps.suite.apart import Comparison, standing
+from dareps.suite.delta import delta_board
 from dareps.suite.exports import Entry
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
-FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv")
+FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv", "domains.csv", "delta.csv")
 """What lies beside the page."""
 FEW_SPLITS = 4
 """Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
@@ -67,7 +70,7 @@ class Block:
 class Page:
     """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong.
 
-    `seeds` is what `ensembles.csv` holds.
+    `seeds` is what `ensembles.csv` holds; `delta` sets recipes against the single-task baseline.
     """
 
     title: str
@@ -76,6 +79,7 @@ class Page:
     reading: tuple[str, ...]
     lists: tuple[Table, ...]
     seeds: tuple[SeedEntry, ...] = ()
+    delta: tuple[Table, ...] = ()
 
 
 def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Page:
@@ -85,18 +89,22 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         ConfigError: `selection` is the oracle.
         StoreError: The store cannot be read.
     """
-    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
-    found, seeds = sections(outcomes, selection, stale), seed_board(outcomes, store.folder)
+    outcomes, stale = standing(store), store.outcomes(stale=True)
+    comparison = Comparison.of(store)
+    found, seeds = sections(outcomes, selection, stale, comparison.reference), seed_board(outcomes, store.folder)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     opening = (*overall(found, failed, stale_told(stale, outcomes), len(store.missing())), *notes)
+    gains = delta_board(outcomes, comparison.baseline)
+    opening = (*opening, *delta_notes(gains))
     lists = (failed_table(outcomes), warnings_table(outcomes), stale_table(stale))
     return Page(
         title=f"{title or store.folder.resolve().name}: dareps report",
         opening=opening,
         blocks=tuple(_block(section, selection, seeds) for section in found),
-        reading=reading() if found else (),
+        reading=reading(comparison.reference) if found else (),
         lists=tuple(table for table in lists if table is not None),
         seeds=tuple(seeds),
+        delta=tuple(delta_tables(gains, preferred(selection))),
     )
 
 
@@ -121,9 +129,10 @@ def _block(section: Section, asked: str, entries: Sequence[SeedEntry]) -> Block:
 
 def _tiles(section: Section) -> list[Tile]:
     best = next((entry for entry in section.board() if entry.oracle_recipe), None)
+    lower = "lower bound: no adaptation" if section.role == "lower bound" else section.role
     wanted: Sequence[tuple[str, Entry | None, str]] = (
-        ("lower bound: no adaptation", section.entry(SOURCE_ONLY, AVERAGE), "bound"),
-        ("chosen without target labels", section.entry(CHOSEN, AVERAGE), "chosen"),
+        (lower, section.entry(section.reference, AVERAGE), "bound"),
+        (f"chosen {section.blindly}", section.entry(CHOSEN, AVERAGE), "chosen"),
         ("oracle recipe: best in hindsight", best, "best"),
         ("upper bound: target labels", section.entry(TARGET_ONLY, AVERAGE), "bound"),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dareps.engine.outcome import Outcome
 from dareps.report._format import capital, within
 from dareps.report._section import Section
 from dareps.report._style import FAINT, GREY, INK, Look
-from dareps.suite._results import BOUNDS, CHOSEN, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite._results import CHOSEN, TARGET_ONLY
 from dareps.suite.exports import Entry
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[int, float]]
 Band = tuple["np.ndarray", "np.ndarray", "np.ndarray"]
 """Steps, mean and standard deviation."""
-REFERENCE: Final[dict[str, Literal["solid", "dotted"]]] = {SOURCE_ONLY: "solid", TARGET_ONLY: "dotted"}
-"""How the bounds are drawn in the panels of other recipes."""
 TARGET_CURVES = ("target_metric", "target_accuracy", "score.oracle")
 """Where a run keeps the target's accuracy over steps; the oracle's score is the one on target validation rows."""
 SOURCE_CURVES = ("source_metric", "source_accuracy")
@@ -31,7 +29,7 @@ WIDTH = 11.0
 
 
 def accuracy_plot(section: Section, look: dict[str, Look]) -> Figure | None:
-    """Accuracy with intervals beside the paired differences to `source_only` by split, in the order of the tables.
+    """Accuracy with intervals beside the paired differences to the reference by split, in the order of the tables.
 
     None without a recipe besides the bounds; the differences are left out where there is none.
     """
@@ -56,7 +54,7 @@ def accuracy_plot(section: Section, look: dict[str, Look]) -> Figure | None:
     left.set(xlabel=f"{side}{section.measure} %", title=_accuracy_title(section, rows))
     for right in others:
         right.axvline(0, color=GREY, linewidth=1.2)
-        right.set(xlabel=f"points against {SOURCE_ONLY}", title=_difference_title(section))
+        right.set(xlabel=f"points against {section.reference}", title=_difference_title(section))
     for axes in (left, *others):
         _row_style(axes, rows)
     handles, labels = left.get_legend_handles_labels()
@@ -67,7 +65,7 @@ def accuracy_plot(section: Section, look: dict[str, Look]) -> Figure | None:
 
 def _rows(section: Section) -> list[Entry]:
     """The recipes drawn, lowest first, as axes count; what was chosen stands on top."""
-    rows = [entry for entry in section.board() if entry.mean is not None and entry.recipe not in BOUNDS]
+    rows = [entry for entry in section.board() if entry.mean is not None and entry.recipe not in section.bounds]
     return sorted(rows, key=lambda entry: entry.recipe != CHOSEN)[::-1]
 
 
@@ -100,7 +98,7 @@ def curves_plot(section: Section, look: dict[str, Look]) -> Figure | None:
     lines = math.ceil(len(drawn) / columns)
     figure = Figure(figsize=(WIDTH, 0.5 + 2.15 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    bounds = {name: found["target"] for name, found in drawn if name in BOUNDS and "target" in found}
+    bounds = {name: found["target"] for name, found in drawn if name in section.bounds and "target" in found}
     references = bounds if len(drawn) > 1 else {}
     for place, (axes, (name, found)) in enumerate(zip(grid.flat, drawn, strict=False)):
         _references(axes, {own: curve for own, curve in references.items() if own != name}, look)
@@ -147,9 +145,14 @@ def _dot(axes: Axes, value: float, place: float, look: Look) -> None:
     axes.scatter([value], [place], s=size, marker=look.marker, color=look.colour, linewidths=0, zorder=3)
 
 
+def _line_style(bound: str) -> Literal["solid", "dotted"]:
+    """How a bound is drawn in the panels of other recipes."""
+    return "dotted" if bound == TARGET_ONLY else "solid"
+
+
 def _bound_lines(axes: Axes, section: Section) -> None:
     """Both bounds as lines with their intervals as bands; the legend names them, where names cannot overlap."""
-    for name, style in ((SOURCE_ONLY, "--"), (TARGET_ONLY, ":")):
+    for name, style in zip(section.bounds, ("--", ":"), strict=True):
         entry = section.entry(name)
         if entry is None or entry.mean is None:
             continue
@@ -203,14 +206,14 @@ def _curve_keys(section: Section, references: dict[str, Band], look: dict[str, L
         Line2D([], [], color=INK, linewidth=1.4, linestyle=(0, (4, 2)), label="source validation"),
     ]
     return keys + [
-        Line2D([], [], color=look[name].colour, linewidth=1.4, linestyle=REFERENCE[name], label=f"{target}, {name}")
+        Line2D([], [], color=look[name].colour, linewidth=1.4, linestyle=_line_style(name), label=f"{target}, {name}")
         for name in references
     ]
 
 
 def _references(axes: Axes, references: dict[str, Band], look: dict[str, Look]) -> None:
     for name, (steps, middle, _) in references.items():
-        axes.plot(steps, middle, color=look[name].colour, linestyle=REFERENCE[name], linewidth=1.4)
+        axes.plot(steps, middle, color=look[name].colour, linestyle=_line_style(name), linewidth=1.4)
 
 
 def _curve_panel(axes: Axes, name: str, found: dict[str, Band], look: Look) -> None:

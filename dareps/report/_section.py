@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
+from dareps.engine.guard import SIGN
 from dareps.engine.outcome import Outcome, Selected, by_task
 from dareps.errors import ConfigError
 from dareps.plugin import plugins
 from dareps.report._facts import phases
 from dareps.suite._results import (
     AVERAGE,
-    BOUNDS,
     CHOSEN,
     ORACLE,
     SOURCE_ONLY,
@@ -44,6 +44,7 @@ class Section:
         entries: The leaderboard, all rules.
         choices: (split, seed) -> the result that the rule's score preferred; empty when its scores do not compare.
         stale: Runs of the dataset that no longer count.
+        reference: The recipe that others are compared with.
     """
 
     name: str
@@ -52,6 +53,29 @@ class Section:
     entries: tuple[Entry, ...]
     choices: dict[Place, Result]
     stale: tuple[Outcome, ...] = ()
+    reference: str = SOURCE_ONLY
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The reference, and what is trained on target labels."""
+        return self.reference, TARGET_ONLY
+
+    @property
+    def supervised(self) -> bool:
+        """Whether there is no target, so that nothing is adapted."""
+        return self.protocols == ["supervised"]
+
+    @property
+    def role(self) -> str:
+        """What the reference is."""
+        if self.reference != SOURCE_ONLY:
+            return "single-task baseline"
+        return "joint training" if self.supervised else "lower bound"
+
+    @property
+    def blindly(self) -> str:
+        """How label-free rules choose."""
+        return "on validation rows" if self.supervised else "without target labels"
 
     @property
     def splits(self) -> list[str]:
@@ -71,19 +95,21 @@ class Section:
     @property
     def recipes(self) -> list[str]:
         """Recipes with results, the bounds last."""
-        return sorted({outcome.identity.recipe for outcome in self.finished}, key=lambda name: (name in BOUNDS, name))
+        return sorted(
+            {outcome.identity.recipe for outcome in self.finished}, key=lambda name: (name in self.bounds, name)
+        )
 
     @property
     def methods(self) -> list[str]:
         """Recipes with results, the bounds aside."""
-        return [name for name in self.recipes if name not in BOUNDS]
+        return [name for name in self.recipes if name not in self.bounds]
 
     @property
     def ordered(self) -> list[str]:
         """Recipes as the tables have them: the upper bound, the methods by accuracy, the lower bound."""
-        ranked = [entry.recipe for entry in self.board() if entry.recipe not in (*BOUNDS, CHOSEN)]
+        ranked = [entry.recipe for entry in self.board() if entry.recipe not in (*self.bounds, CHOSEN)]
         inner = [*ranked, *(name for name in self.methods if name not in ranked)]
-        return [name for name in (TARGET_ONLY, *inner, SOURCE_ONLY) if name in self.recipes]
+        return [name for name in (TARGET_ONLY, *inner, self.reference) if name in self.recipes]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -136,8 +162,8 @@ class Section:
 
     @property
     def shown(self) -> tuple[str, str]:
-        """The recipe that figures set against `source_only`, and its role: the choice, else the best in hindsight."""
-        if any(result.recipe != SOURCE_ONLY for result in self.choices.values()):
+        """The recipe that figures set against the reference, and its role: the choice, else the best in hindsight."""
+        if any(result.recipe != self.reference for result in self.choices.values()):
             return CHOSEN, CHOSEN
         return self.oracle_recipe, "oracle recipe"
 
@@ -148,7 +174,7 @@ class Section:
     def warnings(self, recipe: str, split: str = AVERAGE) -> int:
         """How many runs of a recipe warn of a collapse, or have none but a collapsed checkpoint to show."""
         runs = self.runs(recipe, None if split == AVERAGE else split)
-        return sum(bool(run.warnings) or self._unlearned(run) for run in runs)
+        return sum(any(not text.startswith(SIGN) for text in run.warnings) or self._unlearned(run) for run in runs)
 
     def failing(self, split: str = AVERAGE) -> list[str]:
         """Recipes of which nothing but failed runs is there."""
@@ -173,7 +199,9 @@ class Section:
         return CHOSEN if choice is not None and choice.recipe == outcome.identity.recipe else ""
 
 
-def sections(outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = ()) -> list[Section]:
+def sections(
+    outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = (), reference: str = SOURCE_ONLY
+) -> list[Section]:
     """One section per dataset with a run that ended well.
 
     Raises:
@@ -183,7 +211,7 @@ def sections(outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = 
         fix = f"Use a rule without target labels, such as {HEADLINE}."
         raise ConfigError("selection", "the oracle selects by target labels and is never the headline", rule, fix)
     outcomes, stale = by_task(outcomes), by_task(stale)
-    entries, found = leaderboard(outcomes), results(outcomes)
+    entries, found = leaderboard(outcomes, reference), results(outcomes)
     names = table_names(outcomes)
     return [
         _section(
@@ -193,9 +221,15 @@ def sections(outcomes: Sequence[Outcome], rule: str, stale: Sequence[Outcome] = 
             [entry for entry in entries if entry.dataset == name],
             [result for result in found if result.dataset == name],
             [own for own in stale if names.get((dataset_name(own.identity), own.identity.task)) == name],
+            reference,
         )
         for name in sorted({entry.dataset for entry in entries})
     ]
+
+
+def preferred(rule: str) -> tuple[str, ...]:
+    """Rules for headline figures by preference, the one asked for first."""
+    return (rule, *_FALLBACKS)
 
 
 def _section(
@@ -205,12 +239,13 @@ def _section(
     entries: Sequence[Entry],
     found: Sequence[Result],
     stale: Iterable[Outcome],
+    reference: str,
 ) -> Section:
     known = {entry.selection for entry in entries}
-    used = next((own for own in (rule, *_FALLBACKS, *sorted(known)) if own in known), rule)
+    used = next((own for own in (*preferred(rule), *sorted(known)) if own in known), rule)
     best = best_recipe(found, used) if comparable(used) else {}
     choices = {(split, seed): result for (_, split, seed), result in best.items()}
-    return Section(name, used, tuple(outcomes), tuple(entries), choices, tuple(stale))
+    return Section(name, used, tuple(outcomes), tuple(entries), choices, tuple(stale), reference)
 
 
 def _reads_source(run: Outcome) -> bool:

@@ -25,7 +25,7 @@ def seeds_table(section: Section, entries: Iterable[SeedEntry]) -> Table | None:
         own = found[entry.recipe]
         members = str(own.members) if own.members else NONE
         figures = (percent(own.mean), percent(own.chosen), percent(own.ensemble), members, str(own.n))
-        return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(entry))
+        return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(section, entry))
 
     return Table("Mean, choice and ensemble of seeds", COLUMNS, grouped(section, AVERAGE, row), _note(section, here))
 

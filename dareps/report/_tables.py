@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dareps.engine.outcome import Outcome
 from dareps.report._format import NONE, capital, interval, percent, points, probability
 from dareps.report._section import Section
-from dareps.suite._results import AVERAGE, CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY, dataset_name, split_name
+from dareps.suite._results import AVERAGE, CHOSEN, ORACLE, TARGET_ONLY, dataset_name, split_name
 from dareps.suite.exports import Entry
 from dareps.suite.statistics import mean
 
@@ -42,7 +42,7 @@ class Table:
 
 
 COLUMNS = (
-    *("recipe", "accuracy %", "95 % interval", f"vs {SOURCE_ONLY}", "p (Holm)", "regret", "target labels", "n"),
+    *("recipe", "accuracy %", "95 % interval", "vs REFERENCE", "p (Holm)", "regret", "target labels", "n"),
     "remarks",
 )
 _ALWAYS = frozenset({0, 1, 6, 7, 8})
@@ -58,22 +58,24 @@ def board_table(section: Section, split: str = AVERAGE) -> Table:
     title = section.splits[0] if split == AVERAGE and len(section.splits) == 1 else title
     groups = grouped(section, split, lambda entry: _board_row(section, entry, split))
     failed = tuple(_failed_row(name, section.failures(name, split)) for name in section.failing(split))
-    columns = tuple(name.replace("accuracy", section.measure) for name in COLUMNS)
+    columns = tuple(
+        name.replace("accuracy", section.measure).replace("REFERENCE", section.reference) for name in COLUMNS
+    )
     return _without_empty(Table(title, columns, (*groups, failed) if failed else groups, kind="board"))
 
 
 def split_table(section: Section) -> Table:
-    """Means per split as a heat table: shaded by the paired difference to `source_only`."""
+    """Means per split as a heat table: shaded by the paired difference to the reference."""
     compared = [entry for split in section.splits for entry in section.board(split) if entry.recipe != TARGET_ONLY]
     largest = max((abs(entry.difference or 0.0) for entry in compared), default=0.0)
 
     def row(entry: Entry) -> Row:
-        cells = [_heat_cell(section.entry(entry.recipe, split), largest) for split in section.splits]
-        return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), role_of(entry))
+        cells = [_heat_cell(section, section.entry(entry.recipe, split), largest) for split in section.splits]
+        return Row((Cell(entry.recipe), *cells, Cell(percent(entry.mean))), role_of(section, entry))
 
     note = (
-        f"Mean {section.measure} % over seeds. Shade: paired difference to {SOURCE_ONLY}, blue above it and orange "
-        f"below; full at {percent(largest)} points either way."
+        f"Mean {section.measure} % over seeds. Shade: paired difference to {section.reference}, blue above it and "
+        f"orange below; full at {percent(largest)} points either way."
     )
     columns = ("recipe", *section.splits, "average")
     return Table(f"{capital(section.measure)} per split", columns, grouped(section, AVERAGE, row), note, "heat")
@@ -85,7 +87,7 @@ def rule_table(section: Section) -> Table:
     def row(entry: Entry) -> Row:
         found = [section.entry(entry.recipe, rule=rule) for rule in section.rules]
         cells = [Cell(NONE if own is None else percent(own.mean), _regret_title(own)) for own in found]
-        return Row((Cell(entry.recipe), *cells), role_of(entry))
+        return Row((Cell(entry.recipe), *cells), role_of(section, entry))
 
     names = [f"{rule} (sees target labels)" if rule == ORACLE else rule for rule in section.rules]
     note = f"Average {section.measure} % over splits and seeds at the checkpoint that each rule selects."
@@ -105,7 +107,7 @@ def figures_table(section: Section) -> Table:
             f"{_mean(float(own.step) for own in rows) or 0:.0f}",
             f"{_mean(run.seconds for run in runs) or 0:.1f}",
         ]
-        return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(entry))
+        return Row((Cell(entry.recipe), *map(Cell, figures)), role_of(section, entry))
 
     last = (f"source {section.measure} %", "step selected", "seconds a run")
     columns = ("recipe", *(_TITLES[name] for name in names), *last)
@@ -162,10 +164,10 @@ def _names(run: Outcome, text: str) -> tuple[Cell, ...]:
 def grouped(section: Section, split: str, row: Callable[[Entry], Row]) -> tuple[tuple[Row, ...], ...]:
     """What was chosen among all, then the upper bound, the methods by accuracy, and the lower bound."""
     board = section.board(split)
-    apart = (CHOSEN, TARGET_ONLY, SOURCE_ONLY)
+    apart = (CHOSEN, TARGET_ONLY, section.reference)
     single = {name: [entry for entry in board if entry.recipe == name] for name in apart}
     methods = [entry for entry in board if entry.recipe not in apart]
-    groups: list[Sequence[Entry]] = [single[CHOSEN], single[TARGET_ONLY], methods, single[SOURCE_ONLY]]
+    groups: list[Sequence[Entry]] = [single[CHOSEN], single[TARGET_ONLY], methods, single[section.reference]]
     return tuple(tuple(row(entry) for entry in group) for group in groups if group)
 
 
@@ -181,7 +183,7 @@ def _board_row(section: Section, entry: Entry, split: str) -> Row:
         Cell(str(entry.n)),
         Cell(", ".join(_remarks(section, entry, split))),
     )
-    return Row(cells, role_of(entry))
+    return Row(cells, role_of(section, entry))
 
 
 def _failed_row(recipe: str, failed: int) -> Row:
@@ -207,25 +209,25 @@ def _labels(section: Section, entry: Entry, split: str) -> str:
 
 def _remarks(section: Section, entry: Entry, split: str) -> list[str]:
     warned, failed = section.warnings(entry.recipe, split), section.failures(entry.recipe, split)
-    roles = {SOURCE_ONLY: "lower bound", TARGET_ONLY: "upper bound", CHOSEN: "label-free choice"}
+    roles = {section.reference: section.role, TARGET_ONLY: "upper bound", CHOSEN: "label-free choice"}
     told = [roles[entry.recipe]] if entry.recipe in roles else []
     told += ["oracle recipe"] if entry.oracle_recipe else []
     told += [f"\u26a0 {warned} collapsed"] if warned else []
     return [*told, f"\u2716 {failed} failed"] if failed else told
 
 
-def role_of(entry: Entry) -> str:
+def role_of(section: Section, entry: Entry) -> str:
     """How a recipe's row is set off: `bound`, `chosen`, `best` or not at all."""
-    if entry.recipe in (SOURCE_ONLY, TARGET_ONLY):
+    if entry.recipe in section.bounds:
         return "bound"
     return "chosen" if entry.recipe == CHOSEN else "best" if entry.oracle_recipe else ""
 
 
-def _heat_cell(entry: Entry | None, largest: float) -> Cell:
+def _heat_cell(section: Section, entry: Entry | None, largest: float) -> Cell:
     if entry is None or entry.mean is None:
         return Cell(NONE)
     shade = None if entry.difference is None or not largest else max(-1.0, min(1.0, entry.difference / largest))
-    against = f"{points(entry.difference)} points against {SOURCE_ONLY}, " if entry.difference is not None else ""
+    against = f"{points(entry.difference)} points against {section.reference}, " if entry.difference is not None else ""
     return Cell(percent(entry.mean), f"{against}n = {entry.n}", shade)
 
 

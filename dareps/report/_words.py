@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dareps.report._format import counted, interval, listed, percent, points, probability
+from dareps.report._format import capital, counted, interval, listed, percent, points, probability
 from dareps.report._section import Section
-from dareps.suite._results import BOUNDS, CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY
+from dareps.suite._results import CHOSEN, ORACLE, SOURCE_ONLY, TARGET_ONLY
 from dareps.suite.exports import Entry
 from dareps.suite.statistics import SEEDS_FOR_T, SPLITS_FOR_WILCOXON
 
@@ -22,30 +22,33 @@ def summary(section: Section, asked: str) -> list[str]:
 
 
 def verdict(section: Section) -> str:
-    """Whether anything beats `source_only`, said plainly."""
-    methods = [entry for entry in section.board() if entry.recipe not in (*BOUNDS, CHOSEN) and not entry.target_labels]
+    """Whether anything beats the reference, said plainly."""
+    methods = [
+        entry for entry in section.board() if entry.recipe not in (*section.bounds, CHOSEN) and not entry.target_labels
+    ]
     tried = [entry for entry in methods if entry.difference is not None]
     if not tried:
-        return f"Nothing can be compared with `{SOURCE_ONLY}` here."
+        return f"Nothing can be compared with `{section.reference}` here."
     better = [entry for entry in tried if entry.difference and entry.difference > 0]
     worse = [entry for entry in tried if entry.difference and entry.difference < 0 and _sure(entry)]
-    return f"{_above(section.measure, tried, better)}{f' Worse beyond chance: {_quoted(worse)}.' if worse else ''}"
+    return f"{_above(section, tried, better)}{f' Worse beyond chance: {_quoted(worse)}.' if worse else ''}"
 
 
-def _above(measure: str, tried: Sequence[Entry], better: Sequence[Entry]) -> str:
+def _above(section: Section, tried: Sequence[Entry], better: Sequence[Entry]) -> str:
+    measure, reference = section.measure, section.reference
     beyond = [entry for entry in better if _sure(entry)]
     if not better:
-        return f"Nothing beats `{SOURCE_ONLY}` here: no recipe has a higher {measure}, averaged over splits and seeds."
+        return f"Nothing beats `{reference}` here: no recipe has a higher {measure}, averaged over splits and seeds."
     if beyond:
         count = _of(beyond, tried, "beats", "beat")
-        return f"{count} `{SOURCE_ONLY}` beyond chance (Holm-adjusted p < 0.05): {_quoted(beyond)}."
+        return f"{count} `{reference}` beyond chance (Holm-adjusted p < 0.05): {_quoted(beyond)}."
     if all(entry.p is None for entry in better):
         needed = f"{SPLITS_FOR_WILCOXON} splits or {SEEDS_FOR_T} seeds"
         return (
-            f"{_of(better, tried, 'reaches', 'reach')} a higher {measure} than `{SOURCE_ONLY}` ({_quoted(better)}), "
+            f"{_of(better, tried, 'reaches', 'reach')} a higher {measure} than `{reference}` ({_quoted(better)}), "
             f"but there are too few pairs for a test (it takes {needed}): whether this is chance remains open."
         )
-    return f"Nothing beats `{SOURCE_ONLY}` beyond chance here: no higher {measure} has a Holm-adjusted p below 0.05."
+    return f"Nothing beats `{reference}` beyond chance here: no higher {measure} has a Holm-adjusted p below 0.05."
 
 
 def overall(sections: Sequence[Section], failed: int, stale: str, missing: int) -> list[str]:
@@ -58,13 +61,13 @@ def overall(sections: Sequence[Section], failed: int, stale: str, missing: int) 
     return [*notes, stale] if stale else notes
 
 
-def reading() -> tuple[str, ...]:
+def reading(reference: str = SOURCE_ONLY) -> tuple[str, ...]:
     """What the columns of the tables mean."""
     test = f"Wilcoxon by split from {SPLITS_FOR_WILCOXON} splits on, else t by seed from {SEEDS_FOR_T} seeds on"
     oracle = "the checkpoint that target validation labels (the oracle) would have selected in the same run"
     chosen = "the recipe that the label-free rule's own score prefers, among recipes that saw no target label"
     return (
-        f"vs {SOURCE_ONLY}: difference in points, over pairs of runs of the same split and seed.",
+        f"vs {reference}: difference in points, over pairs of runs of the same split and seed.",
         "95 % interval: Student's t over seeds, shown within the range of the figure.",
         f"p: paired test of that difference, {test}, adjusted by Holm within each table; fewer pairs give none.",
         f"regret: points lost on test rows against {oracle}; below zero, the rule did better on test rows.",
@@ -77,7 +80,10 @@ def reading() -> tuple[str, ...]:
 def _compared(section: Section) -> str:
     names = f" ({listed(section.splits)})" if len(section.splits) <= NAMED_SPLITS else ""
     seeds = counted(len(section.seeds), "seed")
-    numbers = ((len(section.methods), "recipe"), (len(section.recipes) - len(section.methods), "bound"))
+    numbers = (
+        (len(section.methods), "recipe"),
+        (len(section.recipes) - len(section.methods), "reference" if section.supervised else "bound"),
+    )
     recipes = listed([counted(count, noun) for count, noun in numbers if count])
     return f"{recipes} compared on {counted(len(section.splits), 'split')} of {section.name}{names}, with {seeds}."
 
@@ -95,7 +101,7 @@ def _protocol(section: Section) -> str:
 
 def _rule(section: Section, asked: str) -> str:
     used = f"Checkpoints are selected by `{section.rule}`"
-    how = " alone, at the end of training" if section.rule == "last" else ", without target labels"
+    how = " alone, at the end of training" if section.rule == "last" else f", {section.blindly}"
     how = "; it selects by target labels, so read nothing into it" if section.rule == ORACLE else how
     swapped = f" (asked for was `{asked}`, of which there are no results)" if asked != section.rule else ""
     spread = "Intervals are 95 % over seeds." if len(section.seeds) > 1 else "One seed gives no intervals."
@@ -103,18 +109,31 @@ def _rule(section: Section, asked: str) -> str:
 
 
 def _bounds(section: Section) -> str:
-    lower, upper = section.entry(SOURCE_ONLY), section.entry(TARGET_ONLY)
+    if section.supervised:
+        return _baseline(section)
+    lower, upper = section.entry(section.reference), section.entry(TARGET_ONLY)
     known = [
         f"{percent(entry.mean)} % by `{entry.recipe}` ({name})"
-        for entry, name in ((lower, "no adaptation"), (upper, "trained on target labels"))
+        for entry, name in ((lower, _lower(section)), (upper, "trained on target labels"))
         if entry is not None and entry.mean is not None
     ]
     lacking: dict[str, list[str]] = {}
-    for name, entry in ((SOURCE_ONLY, lower), (TARGET_ONLY, upper)):
+    for name, entry in ((section.reference, lower), (TARGET_ONLY, upper)):
         if entry is None:
             lacking.setdefault(_why_lacking(section, name), []).append(f"`{name}`")
     told = [f"Bounds: {listed(known)}."] if known else []
     return " ".join([*told, *(f"{listed(names)} {why}." for why, names in lacking.items())])
+
+
+def _lower(section: Section) -> str:
+    return "no adaptation" if section.role == "lower bound" else section.role
+
+
+def _baseline(section: Section) -> str:
+    entry, name = section.entry(section.reference), section.reference
+    if entry is not None and entry.mean is not None:
+        return f"{capital(section.role)}: {percent(entry.mean)} % by `{name}`."
+    return f"`{name}` ({section.role}) {_why_lacking(section, name)}."
 
 
 def _why_lacking(section: Section, recipe: str) -> str:
@@ -128,7 +147,7 @@ def _why_lacking(section: Section, recipe: str) -> str:
 def _choice(section: Section) -> str:
     chosen = section.entry(CHOSEN)
     if chosen is None:
-        return f"`{section.rule}` gives no score that compares recipes, so no recipe was chosen without target labels."
+        return f"`{section.rule}` gives no score that compares recipes, so no recipe was chosen {section.blindly}."
     counts = Counter(result.recipe for result in section.choices.values())
     total = sum(counts.values())
     names = listed([f"`{name}` ({count} of {total})" for name, count in counts.most_common()])
@@ -136,17 +155,17 @@ def _choice(section: Section) -> str:
     if chosen.mean is None:
         return f"{text}; no seed has every split, so there is no average."
     text = f"{text}: {percent(chosen.mean)} % {_bracket(section, chosen)}".rstrip()
-    if set(counts) == {SOURCE_ONLY}:
-        return f"{text}. That is no adaptation at all."
-    return f"{text}{_against(chosen)}."
+    if set(counts) == {section.reference}:
+        return f"{text}. That is no adaptation at all." if section.role == "lower bound" else f"{text}."
+    return f"{text}{_against(section, chosen)}."
 
 
-def _against(entry: Entry) -> str:
+def _against(section: Section, entry: Entry) -> str:
     if entry.difference is None:
         return ""
     tested = f"Holm-adjusted p {_equals(entry.p)}" if entry.p is not None else "too few pairs for a test"
     loses = "" if entry.difference > 0 else ", so the choice does not beat it"
-    return f", {points(entry.difference)} points against `{SOURCE_ONLY}` ({tested}){loses}"
+    return f", {points(entry.difference)} points against `{section.reference}` ({tested}){loses}"
 
 
 def _hindsight(section: Section) -> str:
@@ -159,8 +178,8 @@ def _hindsight(section: Section) -> str:
         return f"{text}."
     gap = best.mean - chosen.mean
     if gap <= 0:
-        return f"{text}; choosing without target labels lost nothing against it."
-    return f"{text}; choosing without target labels gave away {percent(gap)} points."
+        return f"{text}; choosing {section.blindly} lost nothing against it."
+    return f"{text}; choosing {section.blindly} gave away {percent(gap)} points."
 
 
 def _sure(entry: Entry) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dareps.report._delta import delta_tables
 from dareps.report._made import remarks, stale_told
-from dareps.report._section import HEADLINE, Section, sections
+from dareps.report._section import HEADLINE, Section, preferred, sections
+from dareps.report._tables import Table as Board
 from dareps.report._tables import board_table
+from dareps.suite.apart import Comparison, standing
+from dareps.suite.delta import delta_board
 from dareps.suite.store import Store
 
 if TYPE_CHECKING:
@@ -26,11 +30,16 @@ def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
     """
     from rich.table import Table
 
-    found = sections(Store(folder, create=False).outcomes(), selection)
+    store = Store(folder, create=False)
+    outcomes, comparison = standing(store), Comparison.of(store)
+    found = sections(outcomes, selection, reference=comparison.reference)
     # One table per dataset, each with columns of its own width, in a frame without lines.
     frame = Table.grid(padding=(0, 0, 1, 0))
     for section in found:
         frame.add_row(_table(section))
+    for gains in delta_tables(delta_board(outcomes, comparison.baseline), preferred(selection)):
+        if gains.kind == "board":
+            frame.add_row(_drawn(gains, gains.title))
     if not found:
         frame.add_row("No run has finished yet.")
     return frame
@@ -44,20 +53,27 @@ def console_notes(folder: Path, *, selection: str = HEADLINE) -> list[str]:
         StoreError: There are no results in the folder.
     """
     store = Store(folder, create=False)
-    outcomes, stale = store.outcomes(), store.outcomes(stale=True)
-    told = [f"{section.name}: {text}" for section in sections(outcomes, selection) for text in remarks(section)]
+    outcomes, stale = standing(store), store.outcomes(stale=True)
+    reference = Comparison.of(store).reference
+    told = [
+        f"{section.name}: {text}"
+        for section in sections(outcomes, selection, reference=reference)
+        for text in remarks(section)
+    ]
     return [*told, left_out] if (left_out := stale_told(stale, outcomes)) else told
 
 
 def _table(section: Section) -> Table:
+    splits = section.splits[0] if len(section.splits) == 1 else f"average of {len(section.splits)} splits"
+    return _drawn(board_table(section), f"{section.name}, {splits}, checkpoints by {section.rule}")
+
+
+def _drawn(board: Board, heading: str) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    splits = section.splits[0] if len(section.splits) == 1 else f"average of {len(section.splits)} splits"
-    title = Text(f"{section.name}, {splits}, checkpoints by {section.rule}", style="bold")
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    board = board_table(section)
+    table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
     for name in board.columns:
         side: Literal["left", "right"] = "left" if name in _LEFT else "right"
         table.add_column(name, justify=side, no_wrap=name != "remarks")

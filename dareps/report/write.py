@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def write_report(folder: Path, *, title: str = "", notes: Iterable[str] = (), selection: str = HEADLINE) -> Path:
-    """Write `runs.csv`, `leaderboard.csv`, `ensembles.csv`, `report.md` and `report.html` from the folder's store.
+    """Write `runs.csv`, `leaderboard.csv`, the other exports, `report.md` and `report.html` from the folder's store.
 
     Args:
         folder: An output folder with `results.sqlite`.

@@ -36,7 +36,7 @@ class DEV(Validator):
         """The negative estimated target risk."""
         import numpy as np
 
-        from dareps.selection._ratio import density_ratio
+        from dareps.maths.domain_classifier import density_ratio
         from dareps.selection._scores import log_softmax, ranked
 
         log_p = log_softmax(view.source.logits)

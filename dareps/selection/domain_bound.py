@@ -29,14 +29,12 @@ class DomainBound(Validator):
         """Source accuracy - max(0, 1 - 2 e)."""
         import numpy as np
 
-        from dareps.selection._ratio import density_ratio
+        from dareps.maths.domain_classifier import proxy_a_distance
         from dareps.selection._scores import accuracy, ranked
 
         source, target = view.source.features, view.target.features
         if not (len(source) and all(np.isfinite(part).all() for part in (view.source_train.features, source, target))):
             return ranked(float("nan"))
-        seen, held = target[::2], target[1::2]
-        at = np.concatenate((source, held))
-        claimed = density_ratio(view.source_train.features, seen, at, rows=self.rows, penalty=self.penalty) > 1
-        error = (claimed[: len(source)].mean() + (~claimed[len(source) :]).mean()) / 2
-        return ranked(accuracy(view.source.logits, view.source_labels) - max(0.0, 1 - 2 * float(error)))
+        seen, held = (view.source_train.features, target[::2]), (source, target[1::2])
+        distance = proxy_a_distance(seen, held, rows=self.rows, penalty=self.penalty)
+        return ranked(accuracy(view.source.logits, view.source_labels) - distance / 2)

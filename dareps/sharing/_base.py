@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from dareps.errors import ConfigError, ContractError
-from dareps.plugin import Plugin
+from dareps.plugin import Plugin, suggestion
 from dareps.schedules import Schedule
-from dareps.types import Along
+from dareps.types import Along, Task
 
 if TYPE_CHECKING:
     from dareps.maths.staged import Staged
@@ -27,14 +27,19 @@ class Blueprint:
     Attributes:
         make_encoder: Gives a fresh encoder each call.
         shape: Shape of one input.
-        tasks: What is predicted, by name.
+        tasks: What is predicted.
         domains: All domains, sources first, in the order in which normalisation layers count them.
     """
 
     make_encoder: MakeEncoder
     shape: tuple[int, ...]
-    tasks: tuple[str, ...]
+    tasks: tuple[Task, ...]
     domains: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tasks."""
+        return tuple(task.name for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,14 @@ class SharingScheme(Plugin, family="sharing"):
     """Maps groups of rows and the tasks wanted from them to one representation per (group, task).
 
     Heads belong to tasks. What may be private are branches: an encoder, or a part of one, per task or per domain.
+
+    Attributes:
+        directions: What its branches can be; where it has none, it does not mind.
+        divisible: Whether a task can go on by itself with a copy of what it shares: not where it reads others' outputs.
     """
+
+    directions: ClassVar[tuple[Along, ...]] = ("tasks", "domains")
+    divisible: ClassVar[bool] = True
 
     @property
     def isolated(self) -> bool:
@@ -86,10 +98,23 @@ class BranchedScheme(SharingScheme, abstract=True):
         Raises:
             ConfigError: There is one branch only.
         """
-        along = self.along or ("tasks" if len(blueprint.tasks) > 1 else "domains")
-        names = blueprint.tasks if along == "tasks" else blueprint.domains
+        several = len(blueprint.tasks) > 1 or len(self.directions) == 1
+        along = self.along or ("tasks" if several else "domains")
+        names = blueprint.names if along == "tasks" else blueprint.domains
         if len(names) < 2:
-            other = "domains" if along == "tasks" else "tasks"
-            fix = f"Set sharing.along={other}, or use sharing: hard."
-            raise ConfigError(f"sharing {type(self).name}", f"there is one branch only along {along}", names, fix)
+            others = [f"set sharing.along={other}" for other in self.directions if other != along]
+            fix = " or ".join([*others, "use sharing: hard"]).capitalize()
+            what = f"there is one branch only along {along}"
+            raise ConfigError(f"sharing {type(self).name}", what, names, f"{fix}.")
         return along, names
+
+
+def check_tasks(where: str, wanted: Iterable[str], names: Sequence[str]) -> None:
+    """Refuse names of tasks that do not exist.
+
+    Raises:
+        ConfigError: Names the first of them.
+    """
+    for task in wanted:
+        if task not in names:
+            raise ConfigError(where, "there is no such task", task, suggestion(task, names))

@@ -50,6 +50,13 @@ class Flow:
         parts = torch.split(values, [self.groups[number].rows for number in chosen])
         return dict(zip(chosen, parts, strict=True))
 
+    def narrowed(self, values: Tensor, chosen: Sequence[int], staying: Sequence[int]) -> Tensor:
+        """Of values that belong to the rows of some groups, those of the groups that stay."""
+        if len(staying) == len(chosen):
+            return values
+        blocks = self.blocks(values, chosen)
+        return torch.cat([blocks[group] for group in staying])
+
     def _number(self, domain: str) -> int:
         return known("domain", domain, self.domains)
 
@@ -76,7 +83,7 @@ class BranchedModule(SharingModule):
 
     def __init__(self, blueprint: Blueprint, along: Along, branches: Sequence[str]) -> None:
         super().__init__()
-        self.tasks, self.domains = blueprint.tasks, blueprint.domains
+        self.tasks, self.domains = blueprint.names, blueprint.domains
         self.along, self.names = along, tuple(branches)
 
     def flow(self, joined: Tensor, groups: Sequence[Group]) -> Flow:

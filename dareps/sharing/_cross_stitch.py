@@ -60,7 +60,7 @@ class StitchedEncoders(SeparateEncoders):
         self.stages = first.names
         self.units = nn.ModuleDict({stage: unit(stage, first.shapes[stage]) for stage in with_parameters(first)})
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """All branches on all rows, stage by stage."""
         flow, chosen = self.flow(joined, groups), every(groups)
         x = [joined] * len(self.names)

@@ -30,12 +30,14 @@ class SeparateEncoders(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(self, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
         self.branches = nn.ModuleList([blueprint.make_encoder() for _ in names])
         self.alike = _may_stack(self.branches[0])
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass per branch over the rows of all groups that want it; one pass for many branches on the same rows."""
         flow, wanted = self.flow(joined, groups), self.wanted(groups)
         rows = list(wanted.values())

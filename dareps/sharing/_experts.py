@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule, Flow
 from dareps.sharing._modules import Found, Group, Seen
+from dareps.sharing._summary import Summary
 from dareps.types import Along, Representation
 
-_PLACES = 8
 GATE = "gate"
 
 
@@ -28,15 +26,12 @@ class Gate(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], experts: int) -> None:
         super().__init__()
-        self.size = (min(shape[1], _PLACES), min(shape[2], _PLACES)) if len(shape) == 3 else None
-        inputs = math.prod(shape) if self.size is None else shape[0] * math.prod(self.size)
-        self.scores = nn.Linear(inputs, experts)
+        self.summary = Summary(shape)
+        self.scores = nn.Linear(self.summary.width, experts)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, experts) of x (n, *shape), rows that sum to 1."""
-        if self.size is not None:
-            x = F.adaptive_avg_pool2d(x, self.size)
-        scores: Tensor = self.scores(x.flatten(1))
+        scores: Tensor = self.scores(self.summary(x))
         return scores.softmax(1)
 
 
@@ -66,6 +61,8 @@ class GatedExperts(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(self, shared: int, own: int, blueprint: Blueprint, along: Along, names: Sequence[str]) -> None:
         super().__init__(blueprint, along, names)
         self.experts = nn.ModuleList([blueprint.make_encoder() for _ in range(shared)])
@@ -74,7 +71,7 @@ class GatedExperts(BranchedModule):
         )
         self.gates = nn.ModuleList([Gate(blueprint.shape, shared + own) for _ in names])
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass per shared expert, and one per wanted branch and expert of its own."""
         flow = self.flow(joined, groups)
         every = [number for number, group in enumerate(groups) if group.tasks]

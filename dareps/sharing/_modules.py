@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +26,16 @@ Found = list[dict[str, Representation]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What penalties are computed from: a step's rows (n, *shape), their groups, and what the scheme made of them."""
+    """What penalties are computed from: a step's rows (n, *shape), their groups, and what the scheme made of them.
+
+    Attributes:
+        heads: Task -> what predicts it from what it reads.
+    """
 
     joined: Tensor
     groups: Sequence[Group]
     found: Found
+    heads: nn.ModuleDict
 
 
 class SharingModule(nn.Module):
@@ -40,14 +46,34 @@ class SharingModule(nn.Module):
     Attributes:
         along: What its branches are; None where it has none.
         names: Their names.
+        lean: Whether what belongs to a branch alone does not run where no group wants the branch.
     """
 
     along: Along | None = None
     names: tuple[str, ...] = ()
+    lean: bool = False
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
-        """Per group, a representation for each task it wants; `joined` (n, *shape) holds the groups' rows in order."""
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
+        """Per group, a representation for each task it wants.
+
+        Args:
+            joined: (n, *shape), the groups' rows in order.
+            groups: The groups.
+            heads: Task -> what predicts it, for schemes in which a task builds on what others predict. They belong to
+                the tasks, so they come with each call: a copy of the scheme is called with copies of them.
+        """
         raise NotImplementedError
+
+    def attach(self, heads: nn.ModuleDict) -> None:
+        """See the heads once, when all weights have been drawn: the time to make copies of them."""
+
+    def after_step(self, heads: nn.ModuleDict) -> None:
+        """Update buffers from parameters after the optimizer's step, in place."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is something to do after a step."""
+        return type(self).after_step is not SharingModule.after_step
 
     @property
     def adds(self) -> bool:
@@ -79,6 +105,16 @@ class SharingModule(nn.Module):
         """The modules that belong to one branch alone."""
         return ()
 
+    def for_one(self, task: str) -> SharingModule:
+        """A copy for a task that goes on without the others; a lean scheme leaves out what belongs to those alone.
+
+        It draws its noise where the original does, so that the task continues as if it had always been alone.
+        """
+        others = [name for name in self.names if name != task] if self.lean and self.along == "tasks" else []
+        # What is known to deepcopy already is taken as it is.
+        left_out = {id(module): nn.Identity() for name in others for module in self.own(name)}
+        return copy.deepcopy(self, left_out)
+
     def drawn_as(self, path: str) -> str:
         """The path below this module under which the weights at `path` are drawn.
 
@@ -102,7 +138,7 @@ class HardSharing(SharingModule):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass over all rows; every task of a group gets the same representation."""
         features = self.encoder(joined)
         if len(groups) == 1:

@@ -95,7 +95,7 @@ class LayeredExperts(BranchedModule):
             self.levels.append(Level(counts, blueprint, stages, shape, branches=len(names), last=last))
             shape = encoder.shapes[stages[-1]]
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """All streams up to the last level, and there each wanted branch on its rows."""
         flow, found = self.flow(joined, groups), dict[tuple[int, int], Representation]()
         every = [number for number, group in enumerate(groups) if group.tasks]
@@ -120,7 +120,11 @@ class LayeredExperts(BranchedModule):
         return uses(self, seen)
 
     def own(self, branch: str) -> tuple[nn.Module, ...]:
-        """The branch's gates on the last two levels, and its experts on the last: others feed the shared stream."""
+        """The branch's gates on the last two levels, and its experts on the last: others feed the shared stream.
+
+        The gate below the last level runs in every step, but its stream ends with the branch: without the branch no
+        gradient comes back to it, not even one of 0.
+        """
         number = self.names.index(branch)
         last = cast(Level, self.levels[-1])
         gates = [cast(Level, level).gates[number] for level in self.levels[-2:]]

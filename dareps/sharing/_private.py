@@ -30,7 +30,7 @@ class SharedBesidePrivate(BranchedModule):
         self.encoder = blueprint.make_encoder()
         self.private = nn.ModuleList([blueprint.make_encoder() for _ in names if private])
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass of the shared encoder, and one of each wanted private encoder over its rows."""
         flow, private = self.flow(joined, groups), Codes()
         chosen = [number for number, group in enumerate(groups) if group.tasks]

@@ -30,6 +30,8 @@ class SplitEncoder(BranchedModule):
         names: Their names.
     """
 
+    lean = True
+
     def __init__(
         self, private: str, until: str | None, blueprint: Blueprint, along: Along, names: Sequence[str]
     ) -> None:
@@ -42,7 +44,7 @@ class SplitEncoder(BranchedModule):
         self.encoder = Part(first, shared)
         self.branches = nn.ModuleList([Part(blueprint.make_encoder(), own) for _ in names])
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """Each branch on its own rows, and one pass of all rows through what is shared."""
         flow = self.flow(joined, groups)
         chosen = [number for number, group in enumerate(groups) if group.tasks]

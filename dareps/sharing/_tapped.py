@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from dareps.sharing._base import Blueprint
@@ -31,7 +30,7 @@ class TappedEncoder(BranchedModule):
         stages = self.encoder.names
         self.levels = [stages.index(reads.get(name, stages[-1])) for name in names]
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass upwards, with fewer rows wherever the last task of a group has been reached."""
         flow = self.flow(joined, groups)
         tops = {
@@ -60,9 +59,7 @@ class TappedEncoder(BranchedModule):
         chosen, x = list(tops), flow.rows(list(tops))
         for level in range(max(tops.values()) + 1):
             staying = [group for group in chosen if tops[group] >= level]
-            if staying != chosen:
-                blocks = flow.blocks(x, chosen)
-                chosen, x = staying, torch.cat([blocks[group] for group in staying])
+            chosen, x = staying, flow.narrowed(x, chosen, staying)
             stage = self.encoder.names[level]
             x = flow.through(self.encoder.chain[stage], chosen, x)
             for group, block in flow.blocks(x, chosen).items():

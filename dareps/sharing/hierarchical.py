@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from dareps.errors import ConfigError
-from dareps.sharing._base import Blueprint, BranchedScheme, Limit
+from dareps.sharing._base import Blueprint, BranchedScheme, Limit, check_tasks
 from dareps.types import Along
 
 if TYPE_CHECKING:
@@ -62,14 +62,10 @@ class Hierarchical(BranchedScheme):
 
     def _check(self, along: Along, names: tuple[str, ...]) -> None:
         """Refuse settings of the other direction, and tasks that do not exist."""
-        from dareps.plugin import suggestion
-
         if along == "domains" and self.reads:
             fix = "Set sharing.along=tasks, or leave reads out."
             raise ConfigError("sharing.reads", "domains do not read at stages of their own", self.reads, fix)
         if along == "tasks" and self.until is not None:
             fix = "Set sharing.along=domains, or leave until out."
             raise ConfigError("sharing.until", "tasks read at stages instead", self.until, fix)
-        for task in self.reads:
-            if task not in names:
-                raise ConfigError("sharing.reads", "there is no such task", task, suggestion(task, names))
+        check_tasks("sharing.reads", self.reads, names)

@@ -25,8 +25,11 @@ class PLE(BranchedScheme):
     and the last level has no x_s' (Tang et al., RecSys 2020, section 4.2). The shared stream is one for all branches.
     Gates read the stream, flattened; of images, its means over at most 8 x 8 places. The first shared expert of each
     level starts as hard sharing's stages, every other from a draw of its own; one shared expert and none of one's own
-    is hard sharing. Lower experts of every branch run on all rows, since the shared stream holds them, so no branch is
-    isolated.
+    is hard sharing.
+
+    A branch has for itself what no other reads: its experts on the last level, and its gates there and one level below.
+    Below the last level its experts E_t are part of x_s, which every branch reads: by the definition they run on all
+    rows and learn from every branch, like shared ones, and are counted as such.
 
     `sharing.use.BRANCH.I` logs the mean gate values of the last level, shared experts first.
 
@@ -43,6 +46,11 @@ class PLE(BranchedScheme):
     """Number of experts that each branch has on each level."""
     levels: int = Field(2, gt=0)
     """Number of levels, at most one for each stage that has parameters; the last takes in what stages are left."""
+
+    @property
+    def isolated(self) -> bool:
+        """What a branch alone reads does not run, or leads nowhere, without it."""
+        return True
 
     def limits(self) -> Mapping[Limit, Self]:
         """One shared expert and none of one's own."""

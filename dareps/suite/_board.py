@@ -31,7 +31,8 @@ class Entry:
         n: Seeds behind `mean`; for the average, seeds that finished every split.
         mean: Mean target test accuracy; None when n = 0.
         low: Lower end of the 95 % interval; `high` the upper one; None when n < 2.
-        difference: Mean paired difference to `source_only`, over all (split, seed) that both finished.
+        difference: Mean paired difference to the reference (`source_only`, or a suite's baseline), over all
+            (split, seed) that both finished.
         p: Paired test of that difference, adjusted by Holm over all rows of the same split and rule.
         regret: Mean accuracy lost against the oracle's checkpoint of the same runs.
         target_labels: Most target labels that one of the runs saw.
@@ -53,8 +54,8 @@ class Entry:
     oracle_recipe: bool = False
 
 
-def leaderboard(outcomes: Iterable[Outcome]) -> list[Entry]:
-    """All entries, by dataset, split (the average first), selection rule and recipe."""
+def leaderboard(outcomes: Iterable[Outcome], reference: str = SOURCE_ONLY) -> list[Entry]:
+    """All entries, by dataset, split (the average first), selection rule and recipe; differences are to `reference`."""
     found = results(outcomes)
     entries: list[Entry] = []
     for dataset in sorted({result.dataset for result in found}):
@@ -64,7 +65,7 @@ def leaderboard(outcomes: Iterable[Outcome]) -> list[Entry]:
         for name, members in [(AVERAGE, splits), *((split, [split]) for split in splits)]:
             for rule in rules:
                 group = [row for row in rows if row.split in members and row.selection == rule]
-                entries += _group(_with_chosen(group, rule), name, members)
+                entries += _group(_with_chosen(group, rule), name, members, reference)
     return entries
 
 
@@ -73,13 +74,16 @@ def _with_chosen(group: Sequence[Result], rule: str) -> list[Result]:
     return [*group, *(replace(result, recipe=CHOSEN) for result in chosen)]
 
 
-def _group(rows: Sequence[Result], split: str, members: Sequence[str]) -> list[Entry]:
+def _group(rows: Sequence[Result], split: str, members: Sequence[str], reference: str) -> list[Entry]:
     """The entries of one family of comparisons: one split (or the average), one rule."""
     by_recipe: dict[str, dict[Place, Result]] = {}
     for row in rows:
         by_recipe.setdefault(row.recipe, {})[row.place] = row
-    base = {place: row.value for place, row in by_recipe.get(SOURCE_ONLY, {}).items()}
-    entries = [_entry(by_recipe[recipe], base, recipe, split, members) for recipe in sorted(by_recipe)]
+    base = {place: row.value for place, row in by_recipe.get(reference, {}).items()}
+    entries = [
+        _entry(by_recipe[recipe], {} if recipe == reference else base, recipe, split, members)
+        for recipe in sorted(by_recipe)
+    ]
     return _marked(_adjusted(entries))
 
 
@@ -90,7 +94,7 @@ def _entry(
     values = {place: row.value for place, row in rows.items()}
     per_seed = list(seed_means(values, members).values())
     low, high = interval(per_seed) or (None, None)
-    differences = {} if recipe == SOURCE_ONLY else paired_differences(values, base)
+    differences = paired_differences(values, base)
     regrets = [row.regret for row in rows.values() if row.regret is not None]
     return Entry(
         dataset=some.dataset,

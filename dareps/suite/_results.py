@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from dareps.data._base import Dataset
 from dareps.engine.outcome import Identity, Outcome, Selected, by_task
+from dareps.plugin import plugins
 
 AVERAGE: Final = "average"
 CHOSEN: Final = "chosen"
@@ -19,6 +21,9 @@ SOURCE_SCORE: Final = "source_score"
 UNSCORED: Final = frozenset({"last"})
 """Rules whose score is the same for every seed and recipe."""
 BOUNDS: Final = (SOURCE_ONLY, TARGET_ONLY)
+
+LISTED: Final = 4
+"""Up to this many domains a split's name lists."""
 
 Place = tuple[str, int]
 """A split and a seed: where two recipes are compared as a pair."""
@@ -66,8 +71,12 @@ def dataset_name(run: Identity) -> str:
 
 
 def split_name(run: Identity) -> str:
-    """`source:target`, or the domains alone where there is no target."""
-    return run.split
+    """`source:target`, or the domains alone where there is no target; many that are all of a dataset are counted."""
+    domains = run.source.split("+")
+    known = plugins(Dataset).get(run.dataset)
+    if run.target or len(domains) <= LISTED or known is None or len(domains) < len(known.domains):
+        return run.split
+    return f"all {len(domains)} domains"
 
 
 def table_names(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], str]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.recipe.neutral import ENGINE_NEUTRAL
 
 FORMAT: Final = 1
@@ -39,6 +39,12 @@ FURTHER: Final = """CREATE TABLE IF NOT EXISTS further (
     ) WITHOUT ROWID"""
 """Figures of a run's further tasks; made with the first run that has some, so that older code reads the file."""
 
+UNITS: Final = """CREATE TABLE IF NOT EXISTS units (
+    key TEXT NOT NULL REFERENCES runs ON DELETE CASCADE, place INTEGER NOT NULL, task TEXT NOT NULL,
+    domain TEXT NOT NULL, selection TEXT NOT NULL, step INTEGER NOT NULL, rows INTEGER NOT NULL, value REAL,
+    metrics TEXT NOT NULL, confusion TEXT NOT NULL, sums TEXT NOT NULL, PRIMARY KEY (key, place)) WITHOUT ROWID"""
+"""Figures of each task on each test domain; made with the first run that has some, as `FURTHER` is."""
+
 RUN_COLUMNS: Final = (
     *("key", "recipe", "dataset", "source", "target", "task", "protocol", "seed", "status", "target_labels"),
     *("seconds", "error", "warnings", "folder", "config", "setting", "saved", "curves", "scatter"),
@@ -48,6 +54,10 @@ SELECTED_COLUMNS: Final = (
 )
 
 FURTHER_COLUMNS: Final = (*SELECTED_COLUMNS, "task", "number")
+
+UNIT_COLUMNS: Final = (
+    *("key", "place", "task", "domain", "selection", "step", "rows", "value", "metrics", "confusion", "sums"),
+)
 
 Values = tuple[Any, ...]
 
@@ -76,6 +86,17 @@ def further_values(outcome: Outcome) -> list[Values]:
     ]
 
 
+def unit_values(outcome: Outcome) -> list[Values]:
+    """The values of `UNIT_COLUMNS`, one tuple per task, domain and selection rule, in the outcome's order."""
+    return [
+        (
+            *(outcome.identity.key, place, row.task, row.domain, row.selection, int(row.step), int(row.rows)),
+            *(float(row.value), _text(row.metrics), _text(row.confusion), _text(row.sums)),
+        )
+        for place, row in enumerate(outcome.units)
+    ]
+
+
 def _selected_rows(key: str, selected: Sequence[Selected]) -> list[Values]:
     return [
         (
@@ -87,7 +108,10 @@ def _selected_rows(key: str, selected: Sequence[Selected]) -> list[Values]:
 
 
 def read_outcome(
-    row: Mapping[str, Any], selected: tuple[Selected, ...], others: Mapping[str, Sequence[Selected]]
+    row: Mapping[str, Any],
+    selected: tuple[Selected, ...],
+    others: Mapping[str, Sequence[Selected]],
+    units: Sequence[UnitScore] = (),
 ) -> Outcome:
     """The outcome that was saved as `row`; a column that was not asked for reads as empty."""
     identity = Identity(
@@ -107,7 +131,15 @@ def read_outcome(
         scatter=None if scatter is None else json.loads(zlib.decompress(scatter)),
         folder=row["folder"],
         others={task: tuple(rows) for task, rows in others.items()},
+        units=tuple(units),
     )
+
+
+def read_unit(row: Mapping[str, Any]) -> UnitScore:
+    """The figures of one task on one domain."""
+    plain = {name: row[name] for name in ("task", "domain", "selection", "step", "rows")}
+    listed = {name: json.loads(row[name]) for name in ("metrics", "confusion", "sums")}
+    return UnitScore(**plain, value=_number(row["value"]), **listed)
 
 
 def read_selected(row: Mapping[str, Any]) -> Selected:

@@ -20,6 +20,7 @@ from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe,
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run, fill
 from dareps.recipe.yaml_io import read
+from dareps.suite.apart import Apart, Change, parts_of
 from dareps.transfer import Phase
 
 EVERY_PAIR, EVERY_DOMAIN = "*:*", "*"
@@ -36,6 +37,8 @@ class Entry(Settings):
     """The recipe's name or file; the same as `name` when empty."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Overrides for this recipe: `key.path: value`."""
+    apart: Apart | None = None
+    """Train a model for each task, or for each domain of a split without a target, instead of one for all."""
 
     @property
     def source(self) -> str:
@@ -47,9 +50,12 @@ class Suite(Settings):
     """Recipes x splits x seeds, with what all of them share."""
 
     splits: Many[str]
-    """`DATA/SOURCE:TARGET`, all ordered pairs of domains for `DATA/*:*`; `DATA/DOMAIN`, each domain for `DATA/*`."""
+    """`DATA/SOURCE:TARGET`, all ordered pairs of domains for `DATA/*:*`; `DATA/DOMAIN`, each domain for `DATA/*`, all
+    domains together for `DATA/+`."""
     recipes: Many[str | Entry]
-    """Names or files of recipes, or mappings of `name`, `recipe` and `set`; `all` means every shipped recipe."""
+    """Recipes' names or files, or mappings of `name`, `recipe`, `set` and `apart`; `all` means every shipped recipe."""
+    baseline: str = ""
+    """The entry that Delta_m compares with: the first that trains apart, when empty."""
     without: Many[str] = ()
     """Shipped recipes that `all` leaves out, because they do not fit the data."""
     seeds: int = Field(3, ge=1)
@@ -99,6 +105,19 @@ class Suite(Settings):
                 context["fix"] = f"Write {{name: {Path(name).stem}, recipe: {sources[name]}}}."
                 raise PydanticCustomError("path", "{key}: files are named by '{name}', which is a path. {fix}", context)
         return self
+
+    @model_validator(mode="after")
+    def _baseline_listed(self) -> Self:
+        names = [entry.name for entry in self.entries]
+        if self.baseline and self.baseline not in names:
+            context = {"key": "baseline", "name": self.baseline, "fix": suggestion(self.baseline, names)}
+            raise PydanticCustomError("baseline", "{key}: no entry is called '{name}'. {fix}", context)
+        return self
+
+    @property
+    def compared_with(self) -> str:
+        """The baseline's name; empty without one."""
+        return self.baseline or next((entry.name for entry in self.entries if entry.apart), "")
 
     @property
     def listed(self) -> tuple[Entry, ...]:
@@ -152,12 +171,21 @@ def expand(
         plugins: Plug-in files beyond those of the suite.
     """
     wanted = entries_of(suite, recipes)
-    changes = changes_of(suite, wanted, overrides)
+    changes, files = changes_of(suite, wanted, overrides), [*suite.plugins, *plugins]
     return [
-        bind_run(entry.source, split, seed, changes[entry.name], label=entry.name, plugins=[*suite.plugins, *plugins])
+        bind_run(entry.source, part, seed, [*changes[entry.name], *own], label=entry.name, plugins=files)
         for split, entry in itertools.product(splits_of(suite, splits), wanted)
+        for part, own in _parts(entry, split, changes[entry.name])
         for seed in range(seeds or suite.seeds)
     ]
+
+
+def _parts(entry: Entry, split: str, changes: Sequence[Change]) -> list[tuple[str, list[Change]]]:
+    """The splits and further overrides of an entry's runs on a split."""
+    if entry.apart is None:
+        return [(split, [])]
+    tasks = dict(changes).get("tasks") or read_recipe(entry.source).get("tasks") or ()
+    return parts_of(entry.apart, split, (tasks,) if isinstance(tasks, str) else tasks, f"recipes.{entry.name}.apart")
 
 
 def splits_of(suite: Suite, splits: Sequence[str] = ()) -> list[str]:

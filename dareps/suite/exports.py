@@ -11,9 +11,12 @@ from typing import Final
 from dareps.engine.outcome import Outcome, by_task
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
-from dareps.suite._results import dataset_name
+from dareps.suite._results import dataset_name, split_name
+from dareps.suite.apart import Comparison, standing
+from dareps.suite.delta import DeltaEntry, delta_board
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
+from dareps.suite.units import figures_of, units_of, with_summaries
 
 __all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
 
@@ -30,22 +33,38 @@ ENSEMBLE_COLUMNS: Final = (
     "target_labels",
 )
 
+DOMAINS_COLUMNS: Final = (
+    *("recipe", "dataset", "split", "task", "domain", "seed", "selection", "step", "rows", "metric", "value"),
+)
+DELTA_COLUMNS: Final = (
+    *("dataset", "split", "recipe", "selection", "baseline", "measure", "task", "domain", "n", "mean", "base"),
+    *("value", "low", "high", "p", "missing"),
+)
+
 Cell = str | int | float | None
 
 
 def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tuple[Path, Path]:
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
 
+    `domains.csv` has the current runs' figures of each task on each domain, with their average and on all rows pooled.
+    `delta.csv` sets every recipe against the suite's baseline: Delta_m, and the difference of each task on each domain.
     `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
     entries in `seeds` where they are known, for reading every run's predictions takes a while.
 
     Raises:
         StoreError: The results cannot be read, or the files not written.
     """
-    current = store.outcomes(details=False)
+    single, current = store.outcomes(details=False), standing(store, details=False)
+    comparison = Comparison.of(store)
     runs, board = store.folder / "runs.csv", store.folder / "leaderboard.csv"
-    write_whole(runs, _text(RUNS_COLUMNS, runs_rows(current, store.outcomes(stale=True, details=False))))
-    write_whole(board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current), LEADERBOARD_COLUMNS)))
+    write_whole(runs, _text(RUNS_COLUMNS, runs_rows(single, store.outcomes(stale=True, details=False))))
+    write_whole(
+        board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current, comparison.reference), LEADERBOARD_COLUMNS))
+    )
+    write_whole(store.folder / "domains.csv", _text(DOMAINS_COLUMNS, domains_rows(current)))
+    delta = delta_board(current, comparison.baseline)
+    write_whole(store.folder / "delta.csv", _text(DELTA_COLUMNS, _cells(delta, DELTA_COLUMNS)))
     known = seed_board(current, store.folder) if seeds is None else seeds
     write_whole(store.folder / "ensembles.csv", _text(ENSEMBLE_COLUMNS, _cells(known, ENSEMBLE_COLUMNS)))
     return runs, board
@@ -59,7 +78,21 @@ def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[
         yield from _run_rows(outcome, "stale")
 
 
-def _cells(entries: Iterable[Entry | SeedEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
+def domains_rows(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
+    """One row per run, task, domain, selection rule and metric, the main metric first.
+
+    Where a task has several domains, their `average` and what all their rows `pooled` give follow; pooled R^2 is what
+    the literature on the School data calls explained variance.
+    """
+    for outcome in outcomes:
+        run = outcome.identity
+        for unit in with_summaries(units_of(outcome)):
+            first = (run.recipe, dataset_name(run), split_name(run), unit.task, unit.domain, run.seed, unit.selection)
+            for name, value in figures_of(unit).items():
+                yield (*first, unit.step, unit.rows, name, value)
+
+
+def _cells(entries: Iterable[Entry | SeedEntry | DeltaEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
     """One row per entry."""
     return (tuple(getattr(entry, name) for name in columns) for entry in entries)
 

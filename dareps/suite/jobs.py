@@ -206,7 +206,8 @@ def carry_out(
 
     from dareps.engine.device import device_of
     from dareps.engine.execute import Surroundings, execute
-    from dareps.engine.loop import Report, Stopped
+    from dareps.engine.loop import Stopped
+    from dareps.engine.progress import Report
     from dareps.errors import DarepsError
     from dareps.recipe.bind import rebind
 

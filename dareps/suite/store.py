@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dareps import __version__
-from dareps.engine.outcome import Outcome, Selected
+from dareps.engine.outcome import Outcome, Selected, UnitScore
 from dareps.errors import StoreError
 from dareps.suite._locks import folder_held, run_held
 from dareps.suite._rows import (
@@ -21,11 +21,15 @@ from dareps.suite._rows import (
     RUN_COLUMNS,
     SCHEMA,
     SELECTED_COLUMNS,
+    UNIT_COLUMNS,
+    UNITS,
     further_values,
     read_outcome,
     read_selected,
+    read_unit,
     run_values,
     selected_values,
+    unit_values,
 )
 
 FILE: Final = "results.sqlite"
@@ -90,6 +94,9 @@ class Store:
             if outcome.others:
                 connection.execute(FURTHER)
                 connection.executemany(_insert("further", FURTHER_COLUMNS), further_values(outcome))
+            if outcome.units:
+                connection.execute(UNITS)
+                connection.executemany(_insert("units", UNIT_COLUMNS), unit_values(outcome))
 
     def finished(self) -> set[str]:
         """Keys of the runs that ended well."""
@@ -105,6 +112,17 @@ class Store:
             connection.execute("DELETE FROM expected")
             connection.executemany("INSERT OR IGNORE INTO expected VALUES (?)", [(key,) for key in keys])
             connection.execute("INSERT OR REPLACE INTO meta SELECT 'expected_until', COALESCE(MAX(saved), 0) FROM runs")
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of an earlier one."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str | None:
+        """The text that was kept under a name."""
+        with self._connection() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+            return None if row is None else str(row["value"])
 
     def missing(self) -> set[str]:
         """Expected keys of which no run was saved yet."""
@@ -128,12 +146,13 @@ class Store:
             # One transaction, so that a run saved meanwhile is seen by all queries or by none.
             connection.execute("BEGIN")
             current = _current(connection)
-            selected, further = _selected(connection), _further(connection)
+            selected, further, units = _selected(connection), _further(connection), _units(connection)
             rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY {order}")
             return [
-                read_outcome(row, tuple(selected.get(row["key"], ())), further.get(row["key"], {}))
+                read_outcome(row, tuple(selected.get(key, ())), further.get(key, {}), units.get(key, ()))
                 for row in rows
-                if (row["key"] in current) is not stale
+                for key in [row["key"]]
+                if (key in current) is not stale
             ]
 
     @contextmanager
@@ -228,10 +247,24 @@ def _selected(connection: sqlite3.Connection) -> dict[str, list[Selected]]:
 def _further(connection: sqlite3.Connection) -> dict[str, dict[str, list[Selected]]]:
     """Key -> task -> figures of further tasks, in the runs' own order."""
     found: dict[str, dict[str, list[Selected]]] = {}
-    if connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'further'").fetchone()[0]:
+    if _there(connection, "further"):
         for row in connection.execute("SELECT * FROM further ORDER BY key, number, place"):
             found.setdefault(row["key"], {}).setdefault(row["task"], []).append(read_selected(row))
     return found
+
+
+def _units(connection: sqlite3.Connection) -> dict[str, list[UnitScore]]:
+    """Key -> figures of each task on each domain, in the runs' own order."""
+    found: dict[str, list[UnitScore]] = {}
+    if _there(connection, "units"):
+        for row in connection.execute("SELECT * FROM units ORDER BY key, place"):
+            found.setdefault(row["key"], []).append(read_unit(row))
+    return found
+
+
+def _there(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether a table is there that older results lack."""
+    return bool(connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0])
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -13,7 +13,7 @@ from dareps.tasks.multilabel import Multilabel
 from dareps.tasks.regression import Regression
 from dareps.types import Kind, Task
 
-__all__ = ["KINDS", "Scale", "Scores", "TaskKind", "kind_of"]
+__all__ = ["KINDS", "Scale", "Scores", "TaskKind", "kind_of", "kind_with"]
 
 KINDS: Final[Mapping[Kind, TaskKind]] = MappingProxyType(
     {"classification": Classification(), "regression": Regression(), "multilabel": Multilabel()}
@@ -23,3 +23,9 @@ KINDS: Final[Mapping[Kind, TaskKind]] = MappingProxyType(
 def kind_of(task: Task) -> TaskKind:
     """The rules of a task's kind."""
     return KINDS[task.kind]
+
+
+def kind_with(metrics: Iterable[str]) -> TaskKind | None:
+    """The kind whose further metrics have these names."""
+    names = frozenset(metrics)
+    return next((kind for kind in KINDS.values() if frozenset(kind.further) == names), None)

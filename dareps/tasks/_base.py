@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,11 +24,13 @@ class Scores:
         primary: The kind's main metric, higher is better.
         metrics: Further ones by name.
         confusion: Counts, row = true class, column = predicted class; empty for other kinds than classification.
+        sums: What the figures of numbers are made of, a list per output; empty for other kinds than regression.
     """
 
     primary: float
     metrics: dict[str, float]
     confusion: list[list[int]] = field(default_factory=list)
+    sums: list[list[float]] = field(default_factory=list)
 
 
 class TaskKind(ABC):
@@ -45,6 +48,8 @@ class TaskKind(ABC):
     """Whether the main metric lies between 0 and 1."""
     further: ClassVar[tuple[str, ...]]
     """Names of the other metrics."""
+    relative: ClassVar[Mapping[str, bool]]
+    """Metrics that are never negative, so that a relative change means something: name -> whether higher is better."""
     fix: ClassVar[str]
     """How to write labels of this kind."""
 
@@ -69,8 +74,16 @@ class TaskKind(ABC):
         """Predictions of outputs (n, size): classes (n,), values (n, size), or 0 and 1 (n, size)."""
 
     @abstractmethod
+    def belief(self, outputs: Tensor) -> Tensor:
+        """What outputs (n, size) say to other tasks, of the same shape: probabilities, or the numbers themselves."""
+
+    @abstractmethod
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Metrics of outputs (n, size) against labels; both in the units of the labels."""
+
+    def pooled(self, parts: Sequence[Scores]) -> Scores | None:
+        """Metrics of all rows together from those of disjoint sets of rows; None where these do not tell."""
+        return None
 
     def loss(self, outputs: Tensor, labels: Tensor, *, complete: bool) -> Tensor:
         """The mean loss over the labels that are there, 0-d; 0 with a gradient of 0 where none is.

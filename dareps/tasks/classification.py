@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ class Classification(TaskKind):
     primary: ClassVar[str] = "accuracy"
     shown: ClassVar[str] = "accuracy"
     further: ClassVar[tuple[str, ...]] = ("balanced_accuracy", "macro_f1")
+    relative: ClassVar[Mapping[str, bool]] = {"accuracy": True, "balanced_accuracy": True, "macro_f1": True}
     fix: ClassVar[str] = "Number classes from 0."
 
     def check(self, where: str, task: Task, labels: np.ndarray) -> np.ndarray:
@@ -63,6 +65,10 @@ class Classification(TaskKind):
         """The class with the largest logit, (n,)."""
         return np.asarray(outputs.argmax(axis=1))
 
+    def belief(self, outputs: Tensor) -> Tensor:
+        """Probabilities that sum to 1."""
+        return outputs.softmax(1)
+
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Accuracy, balanced accuracy and macro F1 over the classes that occur, and the confusion matrix."""
         from sklearn.metrics import confusion_matrix
@@ -70,11 +76,19 @@ class Classification(TaskKind):
         known, classes = self.known(labels), range(outputs.shape[1])
         if not known.any():
             return Scores(float("nan"), dict.fromkeys(self.further, float("nan")))
-        counts = confusion_matrix(labels[known], self.predicted(outputs)[known], labels=classes).astype(np.float64)
+        return self._of(confusion_matrix(labels[known], self.predicted(outputs)[known], labels=classes))
+
+    def pooled(self, parts: Sequence[Scores]) -> Scores | None:
+        """Metrics from the sum of the confusion matrices."""
+        found = [part.confusion for part in parts if part.confusion]
+        return self._of(np.sum(found, axis=0)) if found else None
+
+    def _of(self, confusion: np.ndarray) -> Scores:
+        """Metrics of counts (c, c) with at least one row."""
+        counts = confusion.astype(np.float64)
         hits, true, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
         occurs = true > 0
         recall = hits[occurs] / true[occurs]
         f1 = 2 * hits[occurs] / (true + claimed)[occurs]
-        confusion = [[int(count) for count in row] for row in counts]
         further = {"balanced_accuracy": float(recall.mean()), "macro_f1": float(f1.mean())}
-        return Scores(float(hits.sum() / true.sum()), further, confusion)
+        return Scores(float(hits.sum() / true.sum()), further, [[int(count) for count in row] for row in counts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ class Multilabel(Numbers):
     primary: ClassVar[str] = "mean_average_precision"
     shown: ClassVar[str] = "mean average precision"
     further: ClassVar[tuple[str, ...]] = ("macro_f1", "exact_match")
+    relative: ClassVar[Mapping[str, bool]] = {"mean_average_precision": True, "macro_f1": True, "exact_match": True}
     fix: ClassVar[str] = "Labels are 0 or 1, NaN where missing."
 
     wrong: ClassVar[str] = "is neither 0 nor 1"
@@ -41,6 +43,10 @@ class Multilabel(Numbers):
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         """1 where the logit is above 0, (n, size) int64."""
         return (outputs > 0).astype(np.int64)
+
+    def belief(self, outputs: Tensor) -> Tensor:
+        """The probability of each label."""
+        return outputs.sigmoid()
 
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
         """Mean average precision; macro F1 and exact match."""

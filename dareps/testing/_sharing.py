@@ -22,8 +22,10 @@ from dareps.maths.staged import Staged
 from dareps.recipe.initial import initialise
 from dareps.sharing import Blueprint, SharingScheme
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
+from dareps.types import Task
 
 TASKS, DOMAINS, SHAPE = ("a", "b", "c"), ("x", "y", "z"), (4,)
+KINDS: Final = (Task("a", "classification", 3), Task("b", "regression", 1), Task("c", "multilabel", 2))
 ENCODER: Final = MLP(width=4, depth=2, activation="tanh", norm=True)
 EVERYTHING: Final = tuple(Group(2, domain, TASKS) for domain in DOMAINS)
 OPTIMIZERS: Final[tuple[Callable[[list[nn.Parameter]], Optimizer], ...]] = (
@@ -32,6 +34,22 @@ OPTIMIZERS: Final[tuple[Callable[[list[nn.Parameter]], Optimizer], ...]] = (
     lambda parameters: AdamW(parameters, lr=0.01, weight_decay=0.1),
 )
 _STILL = torch.zeros((), dtype=torch.int64)
+
+
+class _Head(nn.Module):
+    """A fixed linear map of as many features as come."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, size) of x (n, d)."""
+        weight = Noise(_STILL, _STILL).normal(f"laws/head/{self.task.name}", (x.shape[1], self.task.size))
+        return x @ weight.to(x)
+
+
+HEADS: Final = nn.ModuleDict({task.name: _Head(task) for task in KINDS})
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ class SharingSubject:
         """Three tasks and three domains, inputs of four numbers."""
         factory = NormFactory("per_domain", len(DOMAINS))
         encoder = self.encoder if norm else self.encoder.model_copy(update={"norm": False})
-        return Blueprint(lambda: encoder.build(SHAPE, factory), SHAPE, TASKS, DOMAINS)
+        return Blueprint(lambda: encoder.build(SHAPE, factory), SHAPE, KINDS, DOMAINS)
 
     def fresh(
         self, scheme: SharingScheme | None = None, *, norm: bool = True, apart: float = 0.0, seed: int = 0
@@ -78,6 +96,7 @@ def _made(scheme: SharingScheme, blueprint: Blueprint, apart: float, seed: int) 
     with torch.random.fork_rng(devices=[]):
         module = scheme.build(blueprint)
         initialise(module, seed, module.drawn_as)
+        module.attach(HEADS)
     name_places(module)
     noise = Noise(_STILL + seed, _STILL)
     with torch.no_grad():
@@ -101,8 +120,8 @@ def _with_rows(groups: tuple[Group, ...]) -> st.SearchStrategy[SharingCase]:
 def run(module: SharingModule, x: Tensor, groups: Sequence[Group]) -> tuple[Found, dict[str, Tensor]]:
     """Representations and penalties of a call, as a method makes it."""
     with noise_scope(Noise(_STILL, _STILL)), group_scope([(DOMAINS.index(own.domain), own.rows) for own in groups]):
-        found = module(x, groups)
-    return found, module.penalties(Seen(x, groups, found))
+        found = module(x, groups, HEADS)
+    return found, module.penalties(Seen(x, groups, found, HEADS))
 
 
 def each(found: Found) -> Iterator[tuple[int, str, Tensor]]:

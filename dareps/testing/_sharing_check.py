@@ -29,8 +29,9 @@ def check_sharing(
 ) -> None:
     """Hold a sharing scheme against every law that it is subject to, in float64.
 
-    The scheme is built for three tasks `a`, `b`, `c` on three domains `x`, `y`, `z` with inputs of four numbers, and is
-    called with groups of rows that Hypothesis draws. Weights are drawn as a method draws them.
+    The scheme is built for three tasks `a` (classes), `b` (a number), `c` (labels) on three domains `x`, `y`, `z` with
+    inputs of four numbers, and is called with groups of rows that Hypothesis draws. Weights are drawn as a method draws
+    them, and the tasks' heads are fixed.
 
     Args:
         scheme: The scheme; a class stands for its defaults.

@@ -36,7 +36,7 @@ class _Separate(SharingModule):
         super().__init__()
         self.encoders, self.names, self.along = nn.ModuleList(encoders), names, along
 
-    def forward(self, joined: Tensor, groups: Sequence[Group]) -> Found:
+    def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         found = []
         for x, group in zip(torch.split(joined, [own.rows for own in groups]), groups, strict=True):
             keys = {task: task if self.along == "tasks" else group.domain for task in group.tasks}

@@ -1,8 +1,22 @@
-"""Phases of training and the optimizers they use."""
+"""Phases of training, the optimizers they use, and scores of what a source model is worth to a target."""
 
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 from dareps.transfer.fit_svm import LinearSVM
+from dareps.transfer.scores import LEEP, NCE, HScore, LogME, Transferability
+from dareps.transfer.similarity import proxy_a_distance
 from dareps.transfer.train import Streams, Train
 
-__all__ = ["LinearSVM", "Optimizer", "Phase", "Streams", "Train"]
+__all__ = [
+    "LEEP",
+    "NCE",
+    "HScore",
+    "LinearSVM",
+    "LogME",
+    "Optimizer",
+    "Phase",
+    "Streams",
+    "Train",
+    "Transferability",
+    "proxy_a_distance",
+]

@@ -62,6 +62,9 @@ class Train(Phase):
 
     sampling: TaskSampler | None = None
     """Which tasks a step trains; open means all of them in every step."""
+    apart: bool = False
+    """From this phase on, every task goes on by itself from what was shared: each gets a copy of its own, which its own
+    loss moves together with its head, as if it were trained alone. Balancing, penalties and couplings end."""
 
     def acting(self, count: int) -> tuple[int, ...]:
         """The numbers of the alignments that act, of `count`; none unless the phase reads source and target."""

@@ -11,13 +11,14 @@ LAYERS = (
     ("types", "maths", "schedules"),
     ("tasks", "sampling"),
     ("encoders", "sharing", "alignment", "balancing", "transfer", "data", "selection", "tracking"),
+    ("guarding",),
     ("recipe",),
     ("engine",),
     ("suite",),
     ("report",),
     ("commands", "cli", "__main__"),
 )
-LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts} | {"testing": 6}
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts} | {"testing": 7}
 # Siblings that do meet: everything may raise the errors, and the command line is made of its commands.
 ALLOWED = {("plugin", "errors"), ("cli", "commands"), ("__main__", "cli")}
 # The package itself holds the version and forwards `dareps.load`: it has no layer, but the test of cycles includes it.

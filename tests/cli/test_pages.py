@@ -152,3 +152,12 @@ def test_a_sharing_scheme_tells_what_it_costs(scheme: str, own: int, shared: int
     cost = 64 * 9 * 16 + 16 * 9 * 16 * 32 + 4 * 32 * 64
     for name in names:
         assert [name, f"{own:,}", f"{shared:,}", f"{cost:,}"] in lines
+
+
+def test_a_scheme_that_needs_several_tasks_is_shown_on_data_that_has_them():
+    page = ask("show", "joint_many_tasks").stdout
+    assert "Parameters and cost on attributes/fruit:solids" in page
+    lines = {line.split()[0]: line.split() for line in page.splitlines() if line.split()}
+    low, high = (int(lines[task][-1].replace(",", "")) for task in ("kind", "colour"))
+    assert low < high, "the higher task runs what the lower one does, and more"
+    assert lines["kind"][1] == "0"

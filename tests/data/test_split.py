@@ -46,7 +46,7 @@ def test_a_split_reads_and_writes(text: str, split: Split) -> None:
     assert str(split) == text
 
 
-@pytest.mark.parametrize("text", ["", "digits8", "digits8/", "fonts:scans", "digits8/:scans", "digits8/fonts:"])
+@pytest.mark.parametrize("text", ["", "digits8", "digits8/fonts+", "fonts:scans", "digits8/:scans", "digits8/fonts:"])
 @pytest.mark.parametrize("end", ["", "+", ":x:y"])
 def test_malformed_splits_say_how_to_write_one(text: str, end: str) -> None:
     with pytest.raises(ConfigError, match="DATA/SOURCE:TARGET"):

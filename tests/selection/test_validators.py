@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dareps.errors import ContractError
+from dareps.maths.domain_classifier import density_ratio
 from dareps.plugin import plugins
 from dareps.selection import (
     DEV,
@@ -22,7 +23,6 @@ from dareps.selection import (
     ValidationView,
     Validator,
 )
-from dareps.selection._ratio import density_ratio
 from dareps.selection._scores import entropies, log_softmax
 from dareps.selection.dev import dev_risk
 

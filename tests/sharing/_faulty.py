@@ -43,8 +43,8 @@ class Planted(BranchedScheme, abstract=True):
 
 
 class _MixedUp(_Sound):
-    def forward(self, joined, groups):
-        found = super().forward(joined, groups)
+    def forward(self, joined, groups, heads):
+        found = super().forward(joined, groups, heads)
         first = [number for number, group in enumerate(groups) if group.rows == groups[0].rows]
         if len(first) > 1:
             shared = set(groups[first[0]].tasks) & set(groups[first[1]].tasks)
@@ -55,28 +55,28 @@ class _MixedUp(_Sound):
 
 
 class _AnswersMore(_Sound):
-    def forward(self, joined, groups):
-        return super().forward(joined, [replace(group, tasks=self.tasks) for group in groups])
+    def forward(self, joined, groups, heads):
+        return super().forward(joined, [replace(group, tasks=self.tasks) for group in groups], heads)
 
 
 class _Doubles(_Sound):
-    def forward(self, joined, groups):
-        found = super().forward(joined, groups)
+    def forward(self, joined, groups, heads):
+        found = super().forward(joined, groups, heads)
         return [{task: replace(own, task=own.task.double()) for task, own in group.items()} for group in found]
 
 
 class _Draws(_Sound):
-    def forward(self, joined, groups):
-        found = super().forward(joined, groups)
+    def forward(self, joined, groups, heads):
+        found = super().forward(joined, groups, heads)
         noise = 1 + 0.0 * torch.rand(())
         return [{task: replace(own, task=own.task * noise) for task, own in group.items()} for group in found]
 
 
 class _Asks(_Sound):
-    def forward(self, joined, groups):
+    def forward(self, joined, groups, heads):
         if joined.detach().abs().sum().item() > 1e9:
             raise ValueError
-        return super().forward(joined, groups)
+        return super().forward(joined, groups, heads)
 
 
 class _Remembers(_Sound):
@@ -87,23 +87,23 @@ class _Remembers(_Sound):
 
 
 class _Teaches(_Sound):
-    def forward(self, joined, groups):
-        found = super().forward(joined, groups)
+    def forward(self, joined, groups, heads):
+        found = super().forward(joined, groups, heads)
         weight = sum(own.chain["layer1"][0].weight.sum() for own in self.branches)
         return [{task: replace(own, task=own.task + weight) for task, own in group.items()} for group in found]
 
 
 class _RunsAll(_Sound):
-    def forward(self, joined, groups):
+    def forward(self, joined, groups, heads):
         flow = self.flow(joined, groups)
         idle = sum(flow.through(own, every(groups)).sum() for own in self.branches)
-        found = super().forward(joined, groups)
+        found = super().forward(joined, groups, heads)
         return [{task: replace(own, task=own.task + 0 * idle) for task, own in group.items()} for group in found]
 
 
 class _Leans(_Sound):
-    def forward(self, joined, groups):
-        found = super().forward(joined, groups)
+    def forward(self, joined, groups, heads):
+        found = super().forward(joined, groups, heads)
         other = self.branches[0].chain["layer1"][0].weight.detach().sum()
         return [{task: replace(own, task=own.task + other) for task, own in group.items()} for group in found]
 

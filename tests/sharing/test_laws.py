@@ -10,7 +10,9 @@ from dareps.sharing._base import BranchedScheme
 from dareps.sharing.cross_stitch import CrossStitch
 from dareps.sharing.hard import Hard
 from dareps.sharing.hierarchical import Hierarchical
+from dareps.sharing.joint_many_tasks import JointManyTasks
 from dareps.sharing.mmoe import MMoE
+from dareps.sharing.ple import PLE
 from dareps.sharing.shared_private import SharedPrivate
 from dareps.sharing.soft import Soft
 from dareps.testing import check_sharing, sharing_laws
@@ -28,11 +30,15 @@ OTHERS = [
     SharedPrivate(form="normalised", error="squared"),
     SharedPrivate(private="none", difference=0.0),
     MMoE(experts=1),
+    PLE(levels=1),
+    JointManyTasks(reads={"b": "layer1"}, delta_heads=0.0),
+    JointManyTasks(reads={}, shortcut=False, delta=0.0),
 ]
 
 
-@pytest.mark.parametrize("along", ["tasks", "domains"])
-@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"hard"}))
+@pytest.mark.parametrize(
+    ("name", "along"), [(name, along) for name in sorted(set(SHIPPED) - {"hard"}) for along in SHIPPED[name].directions]
+)
 def test_shipped_schemes_keep_every_law(name, along):
     check_sharing(SHIPPED[name](along=along, **SMALL.get(name, {})), max_examples=2 if along == "tasks" else 1)
 
@@ -69,7 +75,6 @@ def test_an_unknown_law_is_refused():
 def test_the_schemes_say_whether_they_are_isolated():
     assert {name: part().isolated for name, part in SHIPPED.items() if not part().isolated} == {
         "cross_stitch": False,
-        "ple": False,
         "sluice": False,
         "soft": False,
     }

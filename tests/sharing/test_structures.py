@@ -16,7 +16,7 @@ from dareps.sharing.hierarchical import Hierarchical
 from dareps.sharing.mmoe import MMoE
 from dareps.sharing.ple import PLE
 from dareps.sharing.sluice import Sluice
-from tests.sharing._make import TASKS, blueprint, built, called, rows
+from tests.sharing._make import HEADS, TASKS, blueprint, built, called, rows
 
 ONE = [(3, "books", TASKS)]
 NORMED = MLP(width=4, depth=2, norm=True)
@@ -152,7 +152,7 @@ def test_own_experts_see_their_own_branchs_rows_alone():
 def test_the_use_of_experts_is_told():
     module, x = built(CGC(shared=2)), rows(3)
     found, _ = called(module, ONE, x)
-    told = module.telemetry(Seen(x, [Group(*group) for group in ONE], found))
+    told = module.telemetry(Seen(x, [Group(*group) for group in ONE], found, HEADS))
     assert set(told) == {f"use.{task}.{number}" for task in TASKS for number in range(3)}
     assert sum(value for name, value in told.items() if ".kind." in name) == pytest.approx(1)
     assert not any(value.requires_grad for value in told.values())
@@ -258,3 +258,18 @@ def test_experts_start_apart():
     assert not torch.equal(module.experts[0].chain["layer1"][0].weight, module.experts[1].chain["layer1"][0].weight)
     assert module.drawn_as("experts.0.chain.layer1.0") == "encoder.chain.layer1.0"
     assert module.drawn_as("experts.1.chain.layer1.0") == "experts.1.chain.layer1.0"
+
+
+def test_lower_experts_learn_from_every_branch_and_belong_to_none():
+    module = built(PLE(levels=3), encoder=MLP(width=4, depth=3))
+    found, _ = called(module, [(3, "books", ("kind",))])
+    found[0]["kind"].task.square().sum().backward()
+    own = {id(value) for part in module.own("colour") for value in part.parameters()}
+    reached = {name for name, value in module.named_parameters() if value.grad is not None and value.grad.any()}
+    assert not [name for name, value in module.named_parameters() if id(value) in own and value.grad is not None]
+    named_after_colour = {
+        name for name, _ in module.named_parameters() if ".specific.1." in name or ".gates.1." in name
+    }
+    still = {name for name, value in module.named_parameters() if id(value) in own}
+    assert named_after_colour - still == named_after_colour & reached
+    assert {name.split(".")[1] for name in named_after_colour & reached} == {"0", "1"}

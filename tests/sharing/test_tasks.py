@@ -8,7 +8,7 @@ from dareps.recipe.bind import bind_run
 from dareps.recipe.method import Method
 from dareps.sharing._modules import Group
 from dareps.types import Batch, Labelled, Step, Task, Unlabelled
-from tests.sharing.test_training import SCHEMES, SETTINGS, trained
+from tests.sharing.test_training import SETTINGS, SHIPPED, trained
 
 KIND, COLOUR = Task("kind", "classification", 3), Task("colour", "classification", 2)
 ENCODER = ("encoder", {"name": "mlp", "width": 6, "depth": 2, "norm": True})
@@ -29,8 +29,9 @@ def batch():
     return Batch((Labelled("fonts", "source", x[:5], y), Unlabelled("scans", "target", x[5:])), x)
 
 
-@pytest.mark.parametrize("along", ["tasks", "domains"])
-@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "hard"])
+@pytest.mark.parametrize(
+    ("scheme", "along"), [(name, along) for name in SHIPPED if name != "hard" for along in SHIPPED[name].directions]
+)
 def test_a_step_of_two_tasks_trains_everything_along_tasks_or_domains(scheme, along):
     method = method_of(scheme, ["mmd", "entropy_minimisation"], along=along)
     step = Step(torch.tensor(0.5), torch.tensor(0.5), Noise(ZERO, ZERO))

@@ -14,7 +14,8 @@ from dareps.sharing import SharingScheme
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from tests.engine._make import CPU, FLOAT64, SHORT, distance, outcome_of, run_of, trainer_of, weights_of
 
-SCHEMES = [name for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")]
+SHIPPED = {name: part for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")}
+SCHEMES = [name for name, part in SHIPPED.items() if "domains" in part.directions]
 ALIGNMENTS = [name for name, part in plugins(Alignment).items() if part.__module__.startswith("dareps.")]
 DEEP = ("encoder", {"name": "mlp", "width": 8, "depth": 2, "norm": True, "dropout": 0.3})
 FEW = (*SHORT, DEEP, ("phases.*.steps", 6), ("engine.evaluations", 2))

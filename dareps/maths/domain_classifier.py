@@ -1,19 +1,14 @@
-"""A logistic regression between domains, in numpy."""
+"""A logistic regression between domains, in numpy: density ratios, and how well the domains can be told apart."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 
 def density_ratio(
     source: np.ndarray, target: np.ndarray, at: np.ndarray, *, rows: int = 500, penalty: float = 1.0
 ) -> np.ndarray:
     """p_target / p_source at some rows (k, d), by a logistic regression that tells source (n, d) from target (m, d)."""
-    import numpy as np
-
     source, target = _capped(source, rows), _capped(target, rows)
     pooled = np.concatenate((source, target))
     mean, spread = pooled.mean(axis=0), pooled.std(axis=0)
@@ -25,9 +20,21 @@ def density_ratio(
     return np.asarray(len(source) / len(target) * np.exp(log_odds))
 
 
+def proxy_a_distance(
+    seen: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray], *, rows: int = 500, penalty: float = 1.0
+) -> float:
+    """max(0, 2 (1 - 2 e)), in [0, 2], of source and target rows (n, d) and (m, d).
+
+    e is the balanced error on the `held` rows of the logistic regression that tells the `seen` ones apart, of which at
+    most `rows` a side count. Ben-David et al., NIPS 2006.
+    """
+    claimed = density_ratio(*seen, np.concatenate(held), rows=rows, penalty=penalty) > 1
+    source, target = np.split(claimed, [len(held[0])])
+    return max(0.0, 2 * (1 - float(source.mean() + (~target).mean())))
+
+
 def _logistic(rows: np.ndarray, signs: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
     """Weights (d,) and bias that minimise sum log(1 + exp(-sign (w x + b))) + penalty |w|^2 / 2, from 0."""
-    import numpy as np
     from scipy.optimize import minimize
     from scipy.special import expit
 
@@ -43,6 +50,4 @@ def _logistic(rows: np.ndarray, signs: np.ndarray, penalty: float) -> tuple[np.n
 
 def _capped(rows: np.ndarray, most: int) -> np.ndarray:
     """At most `most` rows, evenly spaced, so that several domains in a row keep their shares."""
-    import numpy as np
-
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]

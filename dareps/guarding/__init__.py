@@ -1,0 +1,5 @@
+"""Watching for tasks that sharing harms."""
+
+from dareps.guarding._base import Guard
+
+__all__ = ["Guard"]

@@ -1,0 +1,50 @@
+"""What a recipe may not combine with tasks that go apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dareps.balancing import Balancer
+from dareps.guarding import Guard
+from dareps.sharing import SharingScheme
+from dareps.transfer import Phase, Train
+
+Refusal = tuple[str, str, str]
+"""Key path, what is wrong, and what to do."""
+
+
+def refused_phases(phases: Sequence[Phase], alignments: int, sharing: SharingScheme) -> Refusal | None:
+    """Why these phases cannot train tasks apart, or None; once apart, tasks stay so in all later phases."""
+    first = next((number for number, phase in enumerate(phases) if isinstance(phase, Train) and phase.apart), None)
+    if first is not None and not sharing.divisible:
+        what = f"with {sharing.name} a task reads what others predict, so none can go on by itself"
+        return f"phases.{first}.apart", what, "Leave apart out, or share in another way."
+    for number, phase in enumerate(phases) if first is not None else ():
+        if isinstance(phase, Train) and number >= (first or 0) and phase.acting(alignments):
+            what = "tasks are apart, so an alignment would act on one of them alone"
+            return f"phases.{number}.align", what, "Set align: false in this phase."
+    return None
+
+
+def refused_guard(guard: Guard | None, sharing: SharingScheme, balance: Balancer, aligned: bool) -> Refusal | None:
+    """Why a guard cannot let a harmed task go on apart in the middle of a phase, or None."""
+    reasons = (
+        (bool(sharing.terms()) or sharing.proximal() is not None, f"{sharing.name} couples the tasks by a penalty"),
+        (balance.needs_all, f"the balancer {balance.name} needs all tasks to share"),
+        (aligned, "the alignments act on what the tasks share"),
+    )
+    for applies, what in reasons if guard is not None and guard.demote else ():
+        if applies:
+            return "guard.demote", f"{what}, which a task that goes on apart would leave", "Set guard.demote=false."
+    return None
+
+
+def refused_tasks(phases: Sequence[Phase], guard: Guard | None, tasks: Sequence[str]) -> Refusal | None:
+    """Why so few tasks can neither go apart nor be guarded, or None."""
+    what = "there is one task only, which is by itself already"
+    for number, phase in enumerate(phases):
+        if isinstance(phase, Train) and phase.apart and len(tasks) < 2:
+            return f"phases.{number}.apart", what, "Leave apart out."
+    if guard is not None and len(tasks) < 2:
+        return "guard", what, "Set guard: null."
+    return None
