@@ -10,8 +10,8 @@ from itertools import cycle
 import numpy as np
 import torch
 
-from benchmarks._cases import BATCH, RATE, arrays
-from benchmarks._ours import ENCODERS, SEED, SOURCE, TARGET
+from benchmarks._cases import BATCH, arrays
+from benchmarks._ours import SEED, SOURCE, TARGET, settings
 from dareps.data._base import Fitted, LabelledPart, Part, Sealed, SplitData
 from dareps.engine.loop import Trainer
 from dareps.recipe.bind import bind_run
@@ -58,20 +58,9 @@ def _stepper(side: str, network: str, tasks: int) -> Callable[[], object]:
 def _trainer(side: str, network: str, tasks: int) -> Trainer:
     name, conflict = WATCHED.get(side, (side, None))
     of = {"of": "parameters"} if name.endswith(SUFFIX) else {}
-    settings = {
-        "encoder": ENCODERS[network],
-        "balance": {"name": name.removesuffix(SUFFIX), **of},
-        "phases.0.steps": BLOCK,
-        "phases.0.batch": BATCH,
-        "phases.0.optimizer": {"name": "adam", "lr": RATE},
-        "phases.0.schedule": "constant",
-        "normalise": "joint",
-        "engine.evaluations": 1,
-        "engine.selection": ["last"],
-        "engine.keep": "last",
-        "engine.conflict": conflict,
-    }
-    run = bind_run("source_only", f"digits8/{SOURCE}:{TARGET}", SEED, settings.items())
+    balance = {"name": name.removesuffix(SUFFIX), **of}
+    more = {**settings(network, BLOCK), "balance": balance, "engine.conflict": conflict}
+    run = bind_run("source_only", f"digits8/{SOURCE}:{TARGET}", SEED, more.items())
     return Trainer([run], [_split(network, tasks)], torch.device("cpu"))
 
 

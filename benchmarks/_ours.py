@@ -60,7 +60,12 @@ def trainer(network: str, method: str, steps: int, clock: Clock) -> Trainer:
 
 def bound(network: str, method: str, steps: int) -> Run:
     """The shipped recipe with the case's network, batch and rate, judged once at its end."""
-    settings = {
+    return bind_run(method, f"digits8/{SOURCE}:{TARGET}", SEED, settings(network, steps).items())
+
+
+def settings(network: str, steps: int) -> dict[str, object]:
+    """The case's network, batch and rate, and one evaluation at the end."""
+    return {
         "encoder": ENCODERS[network],
         "phases.0.steps": steps,
         "phases.0.batch": BATCH,
@@ -71,7 +76,6 @@ def bound(network: str, method: str, steps: int) -> Run:
         "engine.selection": ["last"],
         "engine.keep": "last",
     }
-    return bind_run(method, f"digits8/{SOURCE}:{TARGET}", SEED, settings.items())
 
 
 def split(network: str) -> SplitData:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import Field
 
 from dareps.balancing._base import GradientBalancer
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from dareps.balancing._modules import BalancerModule
     from dareps.types import Task
+
+    Weighting = Callable[[Tensor], Tensor]
 
 
 class _FromGradients(GradientBalancer, abstract=True):
     """Weights from the k x k inner products of the tasks' gradients.
 
-    The products go to the host, the library's weights come back, and the update is that of sum_t w_t L_t. Weights are
-    multiplied by the number of tasks where the paper takes a mean, so that the objective is as large as with `equal`.
+    The products go to the host, weights come back, and the update is that of sum_t w_t L_t. Weights are multiplied by
+    the number of tasks where the paper takes a mean, so that the objective is as large as with `equal`.
     """
 
     host: ClassVar[bool] = True
@@ -32,14 +35,25 @@ class _FromGradients(GradientBalancer, abstract=True):
             ConfigError: torchjd is not installed.
         """
         from dareps.balancing._gram import GramWeights
-        from dareps.balancing._rules import library, solved
+        from dareps.balancing._rules import solved
 
-        name, weighting = type(self).name, self.weighting(library(type(self).name))
+        name, weighting = type(self).name, self.weighting()
         return GramWeights(tasks, lambda gram: self.scaled(solved(name, weighting, gram)), name, self.of)
 
-    def weighting(self, torchjd: object) -> nn.Module:
-        """The library's weighting."""
+    def weighting(self) -> Weighting:
+        """Inner products (k, k) -> weights (k,).
+
+        Raises:
+            ConfigError: It comes from torchjd, which is not installed.
+        """
         raise NotImplementedError
+
+    @property
+    def library(self) -> ModuleType:
+        """`torchjd.aggregation`."""
+        from dareps.balancing._rules import library
+
+        return library(type(self).name)
 
     def scaled(self, weights: Tensor) -> Tensor:
         """Weights whose sum is about 1."""
@@ -54,11 +68,11 @@ class UPGrad(_FromGradients):
 
     name = "upgrad"
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """UPGrad's."""
         from dareps.balancing._rules import projector
 
-        return torchjd.UPGradWeighting(projector=projector())  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.UPGradWeighting(projector=projector()))
 
 
 class MGDA(_FromGradients):
@@ -71,9 +85,9 @@ class MGDA(_FromGradients):
     iterations: int = Field(100, ge=1)
     """Most iterations."""
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """MGDA's."""
-        return torchjd.MGDAWeighting(max_iters=self.iterations)  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.MGDAWeighting(max_iters=self.iterations))
 
 
 class PCGrad(_FromGradients):
@@ -84,9 +98,11 @@ class PCGrad(_FromGradients):
 
     name = "pcgrad"
 
-    def weighting(self, torchjd: object) -> nn.Module:
-        """PCGrad's."""
-        return torchjd.PCGradWeighting()  # type: ignore[attr-defined,no-any-return]
+    def weighting(self) -> Weighting:
+        """All tasks' projections side by side, which the library makes one by one."""
+        from dareps.balancing._rules import in_turn
+
+        return in_turn
 
     def scaled(self, weights: Tensor) -> Tensor:
         """The paper sums, so that tasks without conflict have weight 1."""
@@ -103,9 +119,9 @@ class CAGrad(_FromGradients):
     c: float = Field(0.4, ge=0, lt=1)
     """Radius of the ball, in norms of the mean gradient; 0 leaves the mean."""
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """CAGrad's."""
-        return torchjd.CAGradWeighting(c=self.c)  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.CAGradWeighting(c=self.c))
 
 
 class IMTLG(_FromGradients):
@@ -116,9 +132,9 @@ class IMTLG(_FromGradients):
 
     name = "imtl_g"
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """IMTL-G's."""
-        return torchjd.IMTLGWeighting()  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.IMTLGWeighting())
 
 
 class AlignedMTL(_FromGradients):
@@ -129,9 +145,9 @@ class AlignedMTL(_FromGradients):
 
     name = "aligned_mtl"
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """Aligned-MTL's."""
-        return torchjd.AlignedMTLWeighting()  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.AlignedMTLWeighting())
 
 
 class NashMTL(_FromGradients):
@@ -147,9 +163,9 @@ class NashMTL(_FromGradients):
 
     name = "nash_mtl"
 
-    def weighting(self, torchjd: object) -> nn.Module:
+    def weighting(self) -> Weighting:
         """FairGrad's at alpha = 1."""
-        return torchjd.FairGradWeighting(alpha=1.0)  # type: ignore[attr-defined,no-any-return]
+        return cast("Weighting", self.library.FairGradWeighting(alpha=1.0))
 
     def scaled(self, weights: Tensor) -> Tensor:
         """Weights that sum to 1."""

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dareps.balancing._rules import solved
+from dareps.balancing._rules import in_turn, solved
 from dareps.balancing.gradients import IMTLG, MGDA, AlignedMTL, CAGrad, NashMTL, PCGrad, UPGrad
 from dareps.balancing.gradnorm import GradNorm
 from dareps.errors import ConfigError, ContractError
@@ -32,6 +32,22 @@ def balanced(balancer, gram, number=0, losses=None):
 def weights(balancer, g, number=0):
     """Weights for gradients (k, d)."""
     return torch.stack(list(balanced(balancer, g @ g.T, number).weights.values()))
+
+
+@PROPERTY
+@given(arrays(float, (4, 3), elements=VALUES).map(torch.from_numpy), st.integers(0, 100))
+def test_conflicts_are_projected_away_one_after_the_other(g, seed):
+    torch.manual_seed(seed)
+    found = in_turn(long_enough(g) @ g.T) @ g
+    torch.manual_seed(seed)
+    expected = torch.zeros(3, dtype=torch.float64)
+    for place, order in enumerate(torch.rand(4, 4).argsort(1).tolist()):
+        own = g[place].clone()
+        for other in order:
+            if other != place:
+                own -= (own @ g[other]).clamp(max=0) / g[other].square().sum() * g[other]
+        expected += own
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
 
 
 def long_enough(g):
