@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dareps.maths.precision import wide
-from dareps.recipe.task_losses import MANY
+from dareps.recipe import task_losses
 from dareps.types import Representation
 
 
@@ -25,7 +25,7 @@ def outputs(heads: nn.ModuleDict, found: Mapping[str, Representation]) -> dict[s
         alike.setdefault(tuple(_linear(heads, name).weight.shape), []).append(name)
     made: dict[str, Tensor] = {}
     for names in alike.values():
-        if len(names) < MANY:
+        if len(names) < task_losses.MANY:
             made |= {name: wide(heads[name](found[name].task)) for name in names}
         else:
             made |= dict(zip(names, _at_once(heads, names, found).unbind(), strict=True))
