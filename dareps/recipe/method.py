@@ -18,6 +18,7 @@ from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward, represent_apart
 from dareps.recipe.gram import Heads, agreement, grams_of
+from dareps.recipe.heads import outputs as head_outputs
 from dareps.recipe.initial import initialise, shared_names, widths
 from dareps.recipe.settings import Recipe
 from dareps.recipe.shadows import Shadows, drawn_as
@@ -250,9 +251,7 @@ class Method(nn.Module):
     def _logits(self, batch: Batch, representations: Found) -> list[dict[str, Tensor]]:
         """Head outputs per stream and task, for labelled streams and where an active alignment reads them."""
         return [
-            {name: wide(self.heads[name](reps[name].task)) for name in reps}
-            if self._reads_logits or isinstance(rows, Labelled)
-            else {}
+            head_outputs(self.heads, reps) if self._reads_logits or isinstance(rows, Labelled) else {}
             for rows, reps in zip(batch.streams, representations, strict=True)
         ]
 

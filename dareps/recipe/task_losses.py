@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from dareps.tasks import kind_of
 from dareps.types import Labelled, Rows, Task
 
+MANY = 32
+"""From how many tasks alike on one computation is quicker than one after the other."""
 Other = TypeVar("Other")
 Outputs = Sequence[tuple[Labelled, Tensor]]
 """Streams with labels of a task, and its head's outputs (n, size) there."""
@@ -26,12 +29,33 @@ def task_losses(
         streams: The step's rows.
         logits: Per stream, each task's outputs (n, size).
     """
-    losses: dict[str, Tensor] = {}
-    for task in tasks:
-        pairs = [(rows, outputs[task.name]) for rows, outputs in labelled(task, streams, logits)]
+    found = {task: [(rows, own[task.name]) for rows, own in labelled(task, streams, logits)] for task in tasks}
+    alike: dict[object, list[Task]] = {}
+    for task, pairs in found.items():
         if pairs:
-            losses[task.name] = task_loss(task, pairs)
-    return losses
+            alike.setdefault(_signature(task, pairs), []).append(task)
+    losses: dict[str, Tensor] = {}
+    for members in alike.values():
+        losses |= _at_once(members, found) if len(members) >= MANY else _one_by_one(members, found)
+    return {task.name: losses[task.name] for task in tasks if task.name in losses}
+
+
+def _signature(task: Task, pairs: Outputs) -> object:
+    """What tasks have in common whose losses are one computation; a loss over all labels there are has no other."""
+    missing = any(task.name not in rows.complete for rows, _ in pairs)
+    return (task.kind, task.size, *(id(rows) for rows, _ in pairs)) if missing else task.name
+
+
+def _one_by_one(tasks: Sequence[Task], found: Mapping[Task, Outputs]) -> dict[str, Tensor]:
+    return {task.name: task_loss(task, found[task]) for task in tasks}
+
+
+def _at_once(tasks: Sequence[Task], found: Mapping[Task, Outputs]) -> dict[str, Tensor]:
+    """The losses of many tasks of one kind and size on the same streams."""
+    parts = [_joined(task, found[task]) for task in tasks]
+    outputs, labels = (torch.stack(values) for values in zip(*parts, strict=True))
+    losses = torch.vmap(partial(kind_of(tasks[0]).loss, complete=False))(outputs, labels)
+    return dict(zip((task.name for task in tasks), losses.unbind(), strict=True))
 
 
 def labelled(task: Task, streams: Sequence[Rows], others: Sequence[Other]) -> list[tuple[Labelled, Other]]:
@@ -51,7 +75,12 @@ def task_loss(task: Task, pairs: Outputs) -> Tensor:
     if all(task.name in rows.complete for rows, _ in pairs):
         found = [kind.loss(outputs, rows.y[task.name], complete=True) for rows, outputs in pairs]
         return found[0] if len(found) == 1 else torch.stack(found).mean()
-    outputs, labels = (
-        torch.cat(parts) for parts in zip(*((own, rows.y[task.name]) for rows, own in pairs), strict=True)
-    )
-    return kind.loss(outputs, labels, complete=False)
+    return kind.loss(*_joined(task, pairs), complete=False)
+
+
+def _joined(task: Task, pairs: Outputs) -> tuple[Tensor, Tensor]:
+    """A task's outputs and labels in all streams, one after the other."""
+    if len(pairs) == 1:
+        ((rows, outputs),) = pairs
+        return outputs, rows.y[task.name]
+    return torch.cat([own for _, own in pairs]), torch.cat([rows.y[task.name] for rows, _ in pairs])

@@ -36,6 +36,11 @@ class SeparateEncoders(BranchedModule):
         super().__init__(blueprint, along, names)
         self.branches = nn.ModuleList([blueprint.make_encoder() for _ in names])
         self.alike = _may_stack(self.branches[0])
+        # Walking through all modules by name in every step takes longer than the step does.
+        self.holders = {
+            name: [branch.get_submodule(name.rpartition(".")[0]) for branch in self.branches]
+            for name, _ in self.branches[0].named_parameters()
+        }
 
     def forward(self, joined: Tensor, groups: Sequence[Group], heads: nn.ModuleDict) -> Found:
         """One pass per branch over the rows of all groups that want it; one pass for many branches on the same rows."""
@@ -56,10 +61,14 @@ class SeparateEncoders(BranchedModule):
         """The branch's encoder."""
         return (self.branches[self.names.index(branch)],)
 
+    def values(self, name: str) -> list[Tensor]:
+        """A parameter of the encoder as each branch has it."""
+        return [getattr(holder, name.rpartition(".")[2]) for holder in self.holders[name]]
+
     def _at_once(self, chosen: Sequence[int], x: Tensor) -> list[Tensor]:
         """Features of the same rows by several branches, whose weights are stacked for the occasion."""
-        own = [dict(self.branches[branch].named_parameters()) for branch in chosen]
-        weights = {name: torch.stack([values[name] for values in own]) for name in own[0]}
+        found = {name: self.values(name) for name in self.holders}
+        weights = {name: torch.stack([values[branch] for branch in chosen]) for name, values in found.items()}
         features: Tensor = torch.vmap(lambda mine: functional_call(self.branches[0], mine, (x,)))(weights)
         return list(features.unbind())
 

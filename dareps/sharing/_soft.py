@@ -62,14 +62,14 @@ class SoftSharing(SeparateEncoders):
 
     def pull(self, strength: Tensor, moving: frozenset[str]) -> None:
         """Move what the phase trains towards the mean over branches, by the proximal map of the squared distance."""
-        own = [dict(branch.named_parameters()) for branch in self.branches]
-        for name, first in own[0].items():
+        for name in self.holders:
             factor = self._factor(name.split(".")[1])
             if f"branches.0.{name}" in moving and factor:
-                kept = (1 / (1 + 2 * factor * strength)).to(first.dtype)
-                mean = torch.stack([values[name] for values in own]).mean(0)
-                for values in own:
-                    values[name].copy_(mean + kept * (values[name] - mean))
+                values = self.values(name)
+                kept = (1 / (1 + 2 * factor * strength)).to(values[0].dtype)
+                mean = torch.stack(values).mean(0)
+                for own in values:
+                    own.copy_(mean + kept * (own - mean))
 
     def _coupling(self, norm: str, like: Tensor) -> Tensor:
         found = [self._factor(stage) * DISTANCES[norm](values) for stage, values in self._stacked()]
@@ -80,11 +80,10 @@ class SoftSharing(SeparateEncoders):
 
     def _stacked(self) -> Iterator[tuple[str, Tensor]]:
         """(stage, values (*, T)) of each coupled parameter over all branches."""
-        own = [dict(branch.named_parameters()) for branch in self.branches]
-        for name in own[0]:
+        for name in self.holders:
             stage = name.split(".")[1]
             if self.distance.stages.get(stage) != 0:
-                yield stage, torch.stack([values[name] for values in own], dim=-1)
+                yield stage, torch.stack(self.values(name), dim=-1)
 
 
 def spread(values: Tensor) -> Tensor:
