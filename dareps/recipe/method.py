@@ -21,6 +21,7 @@ from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward
 from dareps.recipe.gram import feature_gram
 from dareps.recipe.heads import outputs as head_outputs
+from dareps.recipe.heads import undecided
 from dareps.recipe.settings import Recipe
 from dareps.recipe.task_losses import task_losses
 from dareps.sharing._base import Blueprint, Term
@@ -282,21 +283,7 @@ def _widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int
     encoder.eval()
     with torch.no_grad(), group_scope([(0, 2)]):
         groups = [Group(2, blueprint.domains[0], blueprint.names)]
-        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, _undecided(blueprint.tasks))
+        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, undecided(blueprint.tasks))
     encoder.train(training)
     read = {task: own.task.shape[-1] for task, own in found.items()}
     return read, {task: own.shared.shape[-1] for task, own in found.items()}
-
-
-def _undecided(tasks: Sequence[Task]) -> nn.ModuleDict:
-    """Stands in for heads as long as nobody knows how wide they are: outputs (n, size) of 0."""
-    return nn.ModuleDict({task.name: _Zeros(task.size) for task in tasks})
-
-
-class _Zeros(nn.Module):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros(len(x), self.size)
