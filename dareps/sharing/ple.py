@@ -47,11 +47,6 @@ class PLE(BranchedScheme):
     levels: int = Field(2, gt=0)
     """Number of levels, at most one for each stage that has parameters; the last takes in what stages are left."""
 
-    @property
-    def isolated(self) -> bool:
-        """What a branch alone reads does not run, or leads nowhere, without it."""
-        return True
-
     def limits(self) -> Mapping[Limit, Self]:
         """One shared expert and none of one's own."""
         return {"hard": self.model_copy(update={"shared": 1, "own": 0})}
@@ -61,3 +56,8 @@ class PLE(BranchedScheme):
         from dareps.sharing._ple import Counts, LayeredExperts
 
         return LayeredExperts(Counts(self.shared, self.own, self.levels), blueprint, *self.branches(blueprint))
+
+    @property
+    def isolated(self) -> bool:
+        """What a branch alone reads does not run, or leads nowhere, without it."""
+        return True
