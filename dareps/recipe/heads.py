@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dareps.maths.precision import wide
 from dareps.recipe import task_losses
-from dareps.types import Representation
+from dareps.types import Representation, Task
 
 
 def outputs(heads: nn.ModuleDict, found: Mapping[str, Representation]) -> dict[str, Tensor]:
@@ -42,3 +42,17 @@ def _at_once(heads: nn.ModuleDict, names: Sequence[str], found: Mapping[str, Rep
 
 def _linear(heads: nn.ModuleDict, name: str) -> nn.Linear:
     return cast(nn.Linear, heads[name])
+
+
+def undecided(tasks: Sequence[Task]) -> nn.ModuleDict:
+    """Stands in for heads as long as nobody knows how wide they are: outputs (n, size) of 0."""
+    return nn.ModuleDict({task.name: _Zeros(task.size) for task in tasks})
+
+
+class _Zeros(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), self.size)

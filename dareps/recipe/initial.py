@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dareps.maths.domains import group_scope
 from dareps.maths.keys import key_of
+from dareps.recipe.heads import undecided
 from dareps.sharing._base import Blueprint
 from dareps.sharing._modules import Group, SharingModule
-from dareps.types import Task
 
 
 def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = lambda path: path) -> None:
@@ -33,24 +33,10 @@ def widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int]
     encoder.eval()
     with torch.no_grad(), group_scope([(0, 2)]):
         groups = [Group(2, blueprint.domains[0], blueprint.names)]
-        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, _undecided(blueprint.tasks))
+        (found,) = encoder(torch.zeros(2, *blueprint.shape), groups, undecided(blueprint.tasks))
     encoder.train(training)
     read = {task: own.task.shape[-1] for task, own in found.items()}
     return read, {task: own.shared.shape[-1] for task, own in found.items()}
-
-
-def _undecided(tasks: Sequence[Task]) -> nn.ModuleDict:
-    """Stands in for heads as long as nobody knows how wide they are: outputs (n, size) of 0."""
-    return nn.ModuleDict({task.name: _Zeros(task.size) for task in tasks})
-
-
-class _Zeros(nn.Module):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros(len(x), self.size)
 
 
 def shared_names(encoder: SharingModule) -> tuple[str, ...]:

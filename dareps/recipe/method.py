@@ -15,7 +15,6 @@ from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
-from dareps.maths.precision import wide
 from dareps.recipe.forward import Forward, represent_apart
 from dareps.recipe.gram import Heads, agreement, grams_of
 from dareps.recipe.heads import outputs as head_outputs
