@@ -7,46 +7,16 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final
 
-from dareps.data._base import Dataset
 from dareps.data.split import parse_split
 from dareps.engine.outcome import Outcome, Selected, UnitScore
-from dareps.errors import ConfigError
-from dareps.plugin import plugins
 from dareps.suite._results import SOURCE_ONLY
+from dareps.suite.parts import Apart
 from dareps.suite.store import Store
 from dareps.suite.units import pooled
 
-Apart = Literal["tasks", "domains"]
-Change = tuple[str, Any]
 NOTE: Final = "comparison"
-
-
-def parts_of(apart: Apart, split: str, tasks: Sequence[str], where: str) -> list[tuple[str, list[Change]]]:
-    """The splits and overrides of the runs that stand for one run on a split, each on a task or domain of its own.
-
-    Args:
-        apart: What each run is on.
-        split: The split of the one run.
-        tasks: Its tasks; all of the dataset's when empty.
-        where: What an error names.
-
-    Raises:
-        ConfigError: Domains cannot be apart, for there is a target, or their figures would not add up.
-    """
-    parsed = parse_split(split)
-    known = {task.name: task for task in plugins(Dataset)[parsed.dataset_name].tasks}
-    names = list(tasks) or list(known)
-    if apart == "tasks":
-        return [(split, [("tasks", [task])]) for task in names]
-    if parsed.targets:
-        fix = "Use a split without a target, such as DATA/+, or apart: tasks."
-        raise ConfigError(where, "domains are apart only without a target", split, fix)
-    if any(known[name].kind == "multilabel" for name in names if name in known):
-        what = "figures of label sets on all domains together come from one model only"
-        raise ConfigError(where, what, split, "Use apart: tasks.")
-    return [(f"{parsed.dataset_name}/{domain}", []) for domain in parsed.sources]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe,
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run, fill
 from dareps.recipe.yaml_io import read
-from dareps.suite.apart import Apart, Change, parts_of
+from dareps.suite.parts import Apart, Change, parts_of
 from dareps.transfer import Phase
 
 EVERY_PAIR, EVERY_DOMAIN = "*:*", "*"
