@@ -16,9 +16,11 @@ from benchmarks._measure import RESULTS, ROOT, Figure, publish
 
 RULES = (
     *("information_maximisation", "domain_bound", "reverse_validation", "dev"),
-    *("source_accuracy", "entropy", "last", "oracle"),
+    *("source_accuracy", "source_score", "entropy", "last", "oracle"),
 )
 AVERAGE = "average"
+FEW = 4
+"""Units up to which each one's difference is listed."""
 HEADLINE = RULES[0]
 Reading = Literal["mean", "chosen", "ensemble"]
 READINGS: dict[Reading, str] = {"chosen": "seed chosen by the rule", "ensemble": "ensemble of seeds"}
@@ -57,12 +59,14 @@ class Benchmark:
     Attributes:
         minutes: Aimed at for the whole suite on two cores; None for no aim.
         published: What -> figure, printed beside ours.
+        rule: The rule of the headline.
     """
 
     suite: str
     goals: tuple[Goal, ...]
     minutes: float | None
     published: dict[str, float]
+    rule: str = HEADLINE
 
 
 def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> None:
@@ -75,8 +79,9 @@ def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> None:
     command += ["--seeds", str(options.seeds)] if options.seeds else []
     subprocess.run(command, check=False, cwd=ROOT)
     minutes = (time.monotonic() - clock) / 60 if fresh else None
-    rows, seeds = _rows(folder / "leaderboard.csv"), _rows(folder / "ensembles.csv")
+    rows, seeds = csv_rows(folder / "leaderboard.csv"), csv_rows(folder / "ensembles.csv")
     figures = [_time(benchmark, minutes), *_goals(benchmark, seeds), *_recipes(rows), *_seeds(seeds)]
+    figures += deltas(csv_rows(folder / "delta.csv"), benchmark.rule)
     figures += [Figure(what, value, group="published") for what, value in benchmark.published.items()]
     publish(benchmark.suite, figures, options.results)
 
@@ -89,7 +94,7 @@ def _options(benchmark: Benchmark, arguments: Sequence[str] | None) -> argparse.
     return parser.parse_args(arguments)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def csv_rows(path: Path) -> list[dict[str, str]]:
     """The leaderboard, or nothing when the suite left none."""
     if not path.exists():
         return []
@@ -121,12 +126,13 @@ def _matching(rows: Sequence[dict[str, str]], split: str, recipe: str, rule: str
 
 
 def _recipes(rows: Sequence[dict[str, str]]) -> list[Figure]:
-    """Averages over the suite's splits, every recipe under every rule."""
+    """Averages over the splits of each dataset, every recipe under every rule."""
     averages = [row for row in rows if row["split"] == AVERAGE and row["mean"]]
     return [
-        Figure(row["recipe"], float(row["mean"]), spread=_interval(row), group=f"average, {rule}")
+        Figure(row["recipe"], float(row["mean"]), spread=_interval(row), group=f"{place}, {rule}")
         for rule in RULES
-        for row in averages
+        for place, own in _places(averages)
+        for row in own
         if row["selection"] == rule
     ]
 
@@ -135,11 +141,45 @@ def _seeds(rows: Sequence[dict[str, str]]) -> list[Figure]:
     """Averages of chosen seeds and of ensembles under the headline's rule, apart from the means over seeds."""
     averages = [row for row in rows if (row["split"], row["selection"]) == (AVERAGE, HEADLINE)]
     return [
-        Figure(row["recipe"], float(row[reading]), group=f"average, {name} ({HEADLINE})")
+        Figure(row["recipe"], float(row[reading]), group=f"{place}, {name} ({HEADLINE})")
         for reading, name in READINGS.items()
-        for row in averages
+        for place, own in _places(averages)
+        for row in own
         if row[reading]
     ]
+
+
+def _places(rows: Sequence[dict[str, str]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """The rows by dataset, which is named where there are several."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row.get("dataset", ""), []).append(row)
+    return [(AVERAGE if len(found) == 1 else f"{name} {AVERAGE}", own) for name, own in found.items()]
+
+
+def deltas(rows: Sequence[dict[str, str]], rule: str, prefix: str = "") -> list[Figure]:
+    """Delta_m of every recipe in both conventions, in percent, and each task's own difference where there are few."""
+    own = [row for row in rows if row["selection"] == rule and row["value"]]
+    whole = [row for row in own if row["measure"] != "difference"]
+    single = [row for row in own if row["measure"] == "difference"]
+    few = single if len({(row["task"], row["domain"]) for row in single}) <= FEW else []
+    return [
+        Figure(
+            row["recipe"],
+            float(row["value"]),
+            unit="%" if row["measure"] != "difference" else "",
+            spread=_interval(row),
+            note=f"p = {float(row['p']):.3g} after Holm" if row["p"] else "",
+            group=f"{prefix}{_measure(row)} against {row['baseline']}",
+        )
+        for row in [*whole, *few]
+    ]
+
+
+def _measure(row: dict[str, str]) -> str:
+    if row["measure"] == "difference":
+        return f"difference in {row['task']}"
+    return f"Delta_m {row['measure'].replace('_', ' ')}"
 
 
 def _interval(row: dict[str, str]) -> tuple[float, float] | None:

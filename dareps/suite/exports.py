@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from dareps.engine.outcome import Outcome, by_task
+from dareps.engine.outcome import Outcome, UnitScore, by_task
 from dareps.suite._board import Entry, leaderboard
 from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name, split_name
@@ -16,7 +16,7 @@ from dareps.suite.apart import Comparison, standing
 from dareps.suite.delta import DeltaEntry, delta_board
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
-from dareps.suite.units import figures_of, units_of, with_summaries
+from dareps.suite.units import figures_of, over_tasks, units_of, with_summaries
 
 __all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
 
@@ -81,15 +81,25 @@ def runs_rows(current: Iterable[Outcome], stale: Iterable[Outcome]) -> Iterator[
 def domains_rows(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
     """One row per run, task, domain, selection rule and metric, the main metric first.
 
-    Where a task has several domains, their `average` and what all their rows `pooled` give follow; pooled R^2 is what
-    the literature on the School data calls explained variance.
+    Where a task has several domains, their `average` and what all their rows `pooled` give follow, and where several
+    tasks are of one kind, those of `all tasks`; pooled R^2 is what the literature on the School data calls explained
+    variance.
     """
+    whole: dict[tuple[str, str, str, int], list[UnitScore]] = {}
     for outcome in outcomes:
-        run = outcome.identity
-        for unit in with_summaries(units_of(outcome)):
-            first = (run.recipe, dataset_name(run), split_name(run), unit.task, unit.domain, run.seed, unit.selection)
-            for name, value in figures_of(unit).items():
-                yield (*first, unit.step, unit.rows, name, value)
+        run, units = outcome.identity, units_of(outcome)
+        who = (run.recipe, dataset_name(run), split_name(run), run.seed)
+        whole.setdefault(who, []).extend(units)
+        yield from _unit_rows(who, with_summaries(units))
+    for who, units in whole.items():  # A recipe may have a run for each task.
+        yield from _unit_rows(who, over_tasks(units))
+
+
+def _unit_rows(who: tuple[str, str, str, int], units: Iterable[UnitScore]) -> Iterator[Sequence[Cell]]:
+    *place, seed = who
+    for unit in units:
+        for name, value in figures_of(unit).items():
+            yield (*place, unit.task, unit.domain, seed, unit.selection, unit.step, unit.rows, name, value)
 
 
 def _cells(entries: Iterable[Entry | SeedEntry | DeltaEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from dareps.engine.outcome import Outcome, UnitScore
@@ -13,6 +14,10 @@ from dareps.tasks import KINDS, Scores, TaskKind, kind_with
 
 POOLED: Final = "pooled"
 """Stands for all test rows of a task together, as `average` does for the mean over its domains."""
+
+
+EVERY_TASK: Final = "all tasks"
+"""Stands for several tasks of one kind."""
 
 
 def units_of(outcome: Outcome) -> list[UnitScore]:
@@ -56,6 +61,20 @@ def with_summaries(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
         yield from group
         if len(group) > 1:
             yield from _summaries(group)
+
+
+def over_tasks(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
+    """The average of several tasks of one kind, by rule, and what all their rows together give.
+
+    On the School data with a task for each school, pooled R^2 is the explained variance of its literature.
+    """
+    groups: dict[str, list[UnitScore]] = {}
+    for unit in units:
+        groups.setdefault(unit.selection, []).append(unit)
+    for group in groups.values():
+        kinds = {type(kind_of_unit(unit)) for unit in group}
+        if len(kinds) == 1 and len({unit.task for unit in group}) > 1:
+            yield from (replace(unit, task=EVERY_TASK) for unit in _summaries(group))
 
 
 def _summaries(group: Sequence[UnitScore]) -> Iterator[UnitScore]:

@@ -24,7 +24,7 @@ from dareps.suite.apart import Comparison, comparison_of, joined, standing
 from dareps.suite.expand import Suite, expand
 from dareps.suite.exports import domains_rows
 from dareps.suite.store import Store
-from dareps.suite.units import units_of, with_summaries
+from dareps.suite.units import over_tasks, units_of, with_summaries
 from dareps.tasks import KINDS
 from dareps.types import Task
 from tests.alignment._samples import PROPERTY
@@ -261,3 +261,21 @@ def test_only_known_kinds_are_pooled() -> None:
     found = KINDS[task.kind].scores(np.eye(2), np.eye(2) - 0.5)
     units = [UnitScore("tags", domain, "last", 1, 2, found.primary, found.metrics) for domain in "ab"]
     assert [unit.domain for unit in with_summaries(units)] == ["a", "b", "average"]
+
+
+def test_several_numbers_have_the_explained_variance_of_all_their_rows() -> None:
+    """Every school a task of its own: the pooled figure is that of the literature, whoever predicted each."""
+    draws = np.random.Generator(np.random.Philox(key=5))
+    labels = [draws.normal(size=(n, 1)) + shift for n, shift in ((5, 0.0), (9, 4.0), (3, -2.0))]
+    guesses = [own + draws.normal(size=own.shape) for own in labels]
+    units = [
+        UnitScore(f"s{number}", "ilea", "last", 1, len(y), found.primary, found.metrics, sums=found.sums)
+        for number, (y, guess) in enumerate(zip(labels, guesses, strict=True))
+        for found in [KINDS["regression"].scores(y, guess)]
+    ]
+    average, together = over_tasks(units)
+    y, error = np.concatenate(labels), np.concatenate(labels) - np.concatenate(guesses)
+    assert together.value == pytest.approx(1 - np.square(error).sum() / np.square(y - y.mean()).sum(), abs=1e-12)
+    assert average.value == pytest.approx(np.mean([unit.value for unit in units]), abs=1e-12)
+    assert {unit.task for unit in (average, together)} == {"all tasks"}
+    assert list(over_tasks(units[:1])) == []
