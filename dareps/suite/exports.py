@@ -82,7 +82,7 @@ def domains_rows(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
     """One row per run, task, domain, selection rule and metric, the main metric first.
 
     Where a task has several domains, their `average` and what all their rows `pooled` give follow, and where several
-    tasks are of one kind, those of `all tasks`; pooled R^2 is what the literature on the School data calls explained
+    tasks are numbers, those of `all tasks`; pooled R^2 is what the literature on the School data calls explained
     variance.
     """
     whole: dict[tuple[str, str, str, int], list[UnitScore]] = {}

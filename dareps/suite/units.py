@@ -17,7 +17,7 @@ POOLED: Final = "pooled"
 
 
 EVERY_TASK: Final = "all tasks"
-"""Stands for several tasks of one kind."""
+"""Stands for several tasks that are numbers."""
 
 
 def units_of(outcome: Outcome) -> list[UnitScore]:
@@ -64,16 +64,16 @@ def with_summaries(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
 
 
 def over_tasks(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
-    """The average of several tasks of one kind, by rule, and what all their rows together give.
+    """The average of several tasks that are numbers, by rule, and what all their rows together give.
 
-    On the School data with a task for each school, pooled R^2 is the explained variance of its literature.
+    Classes of different tasks are not the same classes, so their rows are not put together. On the School data with a task for each school, pooled R^2 is the explained variance of its literature.
     """
     groups: dict[str, list[UnitScore]] = {}
     for unit in units:
         groups.setdefault(unit.selection, []).append(unit)
     for group in groups.values():
-        kinds = {type(kind_of_unit(unit)) for unit in group}
-        if len(kinds) == 1 and len({unit.task for unit in group}) > 1:
+        widths = {len(unit.sums) for unit in group}  # How many numbers a row has; none where a task has classes.
+        if len(widths) == 1 and 0 not in widths and len({unit.task for unit in group}) > 1:
             yield from (replace(unit, task=EVERY_TASK) for unit in _summaries(group))
 
 

@@ -279,3 +279,12 @@ def test_several_numbers_have_the_explained_variance_of_all_their_rows() -> None
     assert average.value == pytest.approx(np.mean([unit.value for unit in units]), abs=1e-12)
     assert {unit.task for unit in (average, together)} == {"all tasks"}
     assert list(over_tasks(units[:1])) == []
+
+
+def test_classes_of_different_tasks_are_not_put_together() -> None:
+    found = [KINDS["classification"].scores(np.array([0, 1]), np.eye(2, size)) for size in (2, 3)]
+    units = [
+        UnitScore(f"t{number}", "a", "last", 1, 2, own.primary, own.metrics, own.confusion)
+        for number, own in enumerate(found)
+    ]
+    assert list(over_tasks(units)) == []
