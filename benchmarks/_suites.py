@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks._measure import RESULTS, ROOT, Figure, publish
+from dareps.suite.statistics import interval, mean
+from dareps.suite.units import EVERY_TASK, POOLED
 
 RULES = (
     *("information_maximisation", "domain_bound", "reverse_validation", "dev"),
     *("source_accuracy", "source_score", "entropy", "last", "oracle"),
 )
 AVERAGE = "average"
-FEW = 4
-"""Units up to which each one's difference is listed."""
+FEW, MANY = 4, 8
+"""Units up to which each one's difference is listed, and each one's figures."""
 HEADLINE = RULES[0]
 Reading = Literal["mean", "chosen", "ensemble"]
 READINGS: dict[Reading, str] = {"chosen": "seed chosen by the rule", "ensemble": "ensemble of seeds"}
@@ -82,6 +84,7 @@ def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> None:
     rows, seeds = csv_rows(folder / "leaderboard.csv"), csv_rows(folder / "ensembles.csv")
     figures = [_time(benchmark, minutes), *_goals(benchmark, seeds), *_recipes(rows), *_seeds(seeds)]
     figures += deltas(csv_rows(folder / "delta.csv"), benchmark.rule)
+    figures += _together(csv_rows(folder / "domains.csv"), benchmark.rule)
     figures += [Figure(what, value, group="published") for what, value in benchmark.published.items()]
     publish(benchmark.suite, figures, options.results)
 
@@ -154,7 +157,21 @@ def _places(rows: Sequence[dict[str, str]]) -> list[tuple[str, list[dict[str, st
     found: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         found.setdefault(row.get("dataset", ""), []).append(row)
+    if len(found) > MANY:
+        return []
     return [(AVERAGE if len(found) == 1 else f"{name} {AVERAGE}", own) for name, own in found.items()]
+
+
+def _together(rows: Sequence[dict[str, str]], rule: str) -> list[Figure]:
+    """What the rows of all tasks together give, every metric and recipe, where tasks are numbers."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if (row["task"], row["domain"], row["selection"]) == (EVERY_TASK, POOLED, rule):
+            found.setdefault((row["metric"], row["recipe"]), []).append(float(row["value"]))
+    return [
+        Figure(recipe, mean(values), spread=interval(values), group=f"{metric} of all tasks' rows")
+        for (metric, recipe), values in sorted(found.items())
+    ]
 
 
 def deltas(rows: Sequence[dict[str, str]], rule: str, prefix: str = "") -> list[Figure]:

@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.ledger import Ledger
 from dareps.errors import ConfigError
-from dareps.guarding import Guard
+from dareps.guarding import SIGN, Guard
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.selection._base import ValidationView
 from dareps.transfer import Train
-
-SIGN = "negative transfer"
-"""How the warning begins."""
 
 
 def compared(guard: Guard, evaluator: Evaluator, method: Method, view: ValidationView) -> dict[str, float]:

@@ -1,5 +1,5 @@
 """Watching for tasks that sharing harms."""
 
-from dareps.guarding._base import Guard
+from dareps.guarding._base import SIGN, Guard
 
-__all__ = ["Guard"]
+__all__ = ["SIGN", "Guard"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -12,6 +12,10 @@ from dareps.plugin import Plugin
 if TYPE_CHECKING:
     from dareps.maths.domains import NormFactory
     from dareps.maths.staged import Staged
+
+
+SIGN: Final = "negative transfer"
+"""How the warning begins."""
 
 
 class Guard(Plugin, family="guard"):

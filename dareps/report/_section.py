@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
-from dareps.engine.guard import SIGN
 from dareps.engine.outcome import Outcome, Selected, by_task
 from dareps.errors import ConfigError
+from dareps.guarding import SIGN
 from dareps.plugin import plugins
 from dareps.report._facts import phases
 from dareps.suite._results import (

@@ -66,7 +66,8 @@ def with_summaries(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
 def over_tasks(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
     """The average of several tasks that are numbers, by rule, and what all their rows together give.
 
-    Classes of different tasks are not the same classes, so their rows are not put together. On the School data with a task for each school, pooled R^2 is the explained variance of its literature.
+    Classes of different tasks are not the same classes, so their rows are not put together. On the School data with a
+    task for each school, pooled R^2 is the explained variance of its literature.
     """
     groups: dict[str, list[UnitScore]] = {}
     for unit in units:

@@ -104,7 +104,7 @@ def test_data_is_listed_with_origin_and_licence():
 
 
 def test_a_long_list_of_domains_or_tasks_is_cut():
-    for command in (("data", "list"), ("show", "school"), ("show", "school_tasks")):
+    for command in (("data", "list"), ("show", "data/school"), ("show", "school_tasks")):
         found = ask(*command)
         assert "s001, s002, s003 ... s139 (139 in all)" in found.stdout.replace(" (regression, 1)", "")
         assert "s050" not in found.stdout
