@@ -139,6 +139,7 @@ def chosen(outcomes: Sequence[Outcome], selection: str) -> list[str]:
     """Which recipe the label-free rule prefers on each dataset, and on how many runs."""
     from collections import Counter
 
+    from dareps.report.console import MANY
     from dareps.suite._results import results
     from dareps.suite.statistics import best_recipe, comparable
 
@@ -151,7 +152,11 @@ def chosen(outcomes: Sequence[Outcome], selection: str) -> list[str]:
         total = sum(counts.values())
         names = ", ".join(f"{name} ({count} of {total})" for name, count in counts.most_common())
         lines.append(f"Chosen on {dataset} by {selection}, without target labels: {names}")
-    return lines
+    return (
+        lines
+        if len(lines) <= MANY
+        else [f"Chosen by {selection}: one recipe for each of {len(lines)} tasks, in the report"]
+    )
 
 
 def carried_out(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _STYLES = {"bound": "dim", "chosen": "bold cyan", "best": "green", "failed": "red"}
 _LEFT = ("recipe", "remarks")
+MANY = 8
+"""Tables up to which a terminal shows each."""
 
 
 def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
@@ -35,8 +37,10 @@ def console_leaderboard(folder: Path, *, selection: str = HEADLINE) -> Table:
     found = sections(outcomes, selection, reference=comparison.reference)
     # One table per dataset, each with columns of its own width, in a frame without lines.
     frame = Table.grid(padding=(0, 0, 1, 0))
-    for section in found:
+    for section in found if len(found) <= MANY else ():
         frame.add_row(_table(section))
+    if len(found) > MANY:
+        frame.add_row(f"The tables of {len(found)} tasks are in the report.")
     for gains in delta_tables(delta_board(outcomes, comparison.baseline), preferred(selection)):
         if gains.kind == "board":
             frame.add_row(_drawn(gains, gains.title))
