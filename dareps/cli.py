@@ -89,6 +89,9 @@ def train(
     device: Device = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the bound configuration and its key only.")] = False,
     plugin: Files = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Warn of tasks below their single-task runs in this folder.")
+    ] = None,
 ) -> None:
     """Train one recipe on one split with one seed."""
     from dareps.commands import train as command
@@ -97,7 +100,10 @@ def train(
     from dareps.recipe.overrides import parse_override
 
     changes = [parse_override(text) for text in overrides or ()]
-    run = bind_run(recipe, split, seed, changes, plugins=load_files(plugin or ()))
+    files = load_files(plugin or ())
+    run = bind_run(recipe, split, seed, changes, plugins=files)
+    if baseline is not None:
+        run = bind_run(recipe, split, seed, [*changes, *command.guarded(run, baseline)], plugins=files)
     if dry_run:
         command.dry_run(run)
         return

@@ -126,16 +126,18 @@ def _recipe(name: str, files: list[str]) -> Iterator[str]:
 
 
 def _suite(name: str) -> Iterator[str]:
-    from dareps.suite.expand import Suite, expand, read_suite
+    from dareps.suite.expand import Suite, expand, read_suite, splits_of
 
     path = find_config("suites", name)
     title, suite = read_suite(name)
     runs = expand(suite)
     yield f"Suite {title}: {path}\n"
     yield path.read_text(encoding="utf-8").rstrip()
-    splits = list(dict.fromkeys(f"{type(run.data).name}/{run.split}" for run in runs))
-    yield f"\n{len(suite.entries)} recipes x {len(splits)} splits x {suite.seeds} seeds = {len(runs)} runs"
-    yield f"splits: {', '.join(splits)}"
+    wanted = splits_of(suite)
+    apart = sum(entry.apart is not None for entry in suite.entries)
+    models = f", {apart} of them a model for each task or domain" if apart else ""
+    yield f"\n{len(suite.entries)} recipes{models} x {len(wanted)} splits x {suite.seeds} seeds: {len(runs)} runs"
+    yield f"splits: {', '.join(wanted)}"
     yield "\nKeys of a suite\n"
     yield from _settings(Suite)
 

@@ -17,7 +17,7 @@ from dareps.commands._device import uses_cuda
 from dareps.commands._output import console, duration, note, say, warn
 from dareps.commands._records import read_record
 from dareps.engine.identity import checkpoint_path
-from dareps.errors import DataError
+from dareps.errors import ConfigError, DataError
 from dareps.recipe.bind import dump_run
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump
@@ -45,6 +45,20 @@ def dry_run(run: Run) -> None:
         say(f"# key: {keys_of([run])[0]}")
     except DataError as error:
         say(f"# key: not known without the data. {error}")
+
+
+def guarded(run: Run, folder: Path) -> list[tuple[str, Any]]:
+    """The overrides that let a run be compared with single-task runs in a folder; its guard's own settings stay."""
+    from dareps.suite.alone import alone_scores
+
+    guard = run.method.guard
+    scores = {"scores": alone_scores(folder, run)}
+    if guard is None:
+        return [("guard", {"name": "baseline", **scores})]
+    if guard.name != "baseline":
+        fix = "Leave --baseline out, or set guard=baseline."
+        raise ConfigError("--baseline", "the recipe has another guard", guard.name, fix)
+    return [("guard.scores", scores["scores"])]
 
 
 def train(run: Run, out: Path, device: str) -> int:

@@ -38,6 +38,7 @@ def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | 
     clock = time.monotonic()
     one_thread()
     entries = {entry.name: entry for entry in entries_of(wanted.suite, wanted.recipes)}
+    _refuse_apart(entries)
     search, cuda = _search(wanted, entries, trials, rule, _sampler(sampler)), uses_cuda(wanted.device)
     load_optuna()
     until = math.inf if minutes is None else clock + 60 * minutes
@@ -52,6 +53,14 @@ def tune(wanted: Wanted, trials: int, rule: str, sampler: str, minutes: float | 
             for text in tracker.close():
                 warn(text)
     return ended(clock, stopped, failures)
+
+
+def _refuse_apart(entries: Mapping[str, Entry]) -> None:
+    """Raise `ConfigError` where an entry is several models: one rule would have to judge settings of all of them."""
+    for name, entry in entries.items():
+        if entry.apart is not None:
+            fix = "Leave it out by --recipes."
+            raise ConfigError(f"recipes.{name}.apart", "models that are trained apart are not tuned", entry.apart, fix)
 
 
 def finished(store: Store) -> Mapping[str, Outcome]:

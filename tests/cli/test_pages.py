@@ -82,7 +82,7 @@ def test_every_setting_says_what_it_means(settings: type[Settings]):
 def test_every_suite_is_shown_with_its_size(name: str):
     found = ask("show", f"suites/{name}")
     assert found.exit_code == 0, found.stderr
-    assert " seeds = " in found.stdout
+    assert " seeds: " in found.stdout
 
 
 def test_a_name_of_two_things_leads_to_both():

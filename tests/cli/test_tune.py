@@ -144,3 +144,9 @@ def test_show_tells_the_ranges():
     shown = ask("show", "alignment/mcc").stdout
     assert "(tuned 1 to 5, log)" in shown
     assert "(tuned 0.1x to 10x, log)" in shown
+
+
+def test_models_that_are_trained_apart_are_not_tuned(tmp_path: Path):
+    said = refused("tune", "attributes_mtl", "--rule", "source_score", "--trials", 2, "--out", tmp_path)
+    assert "recipes.single_task.apart: models that are trained apart are not tuned" in said
+    assert "--recipes" in said
