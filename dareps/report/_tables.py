@@ -209,7 +209,8 @@ def _labels(section: Section, entry: Entry, split: str) -> str:
 
 def _remarks(section: Section, entry: Entry, split: str) -> list[str]:
     warned, failed = section.warnings(entry.recipe, split), section.failures(entry.recipe, split)
-    roles = {section.reference: section.role, TARGET_ONLY: "upper bound", CHOSEN: "label-free choice"}
+    choice = "choice on validation rows" if section.supervised else "label-free choice"
+    roles = {section.reference: section.role, TARGET_ONLY: "upper bound", CHOSEN: choice}
     told = [roles[entry.recipe]] if entry.recipe in roles else []
     told += ["oracle recipe"] if entry.oracle_recipe else []
     told += [f"\u26a0 {warned} collapsed"] if warned else []
