@@ -243,9 +243,7 @@ def test_the_console_table_sets_bounds_apart(two: tuple[Page, str, Path]) -> Non
     assert set(names) == {*RECIPES, "chosen"}
 
 
-def test_a_terminal_is_spared_the_tables_of_many_tasks(
-    two: tuple[Page, str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_is_spared_many_tables(two: tuple[Page, str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dareps.report.console.MANY", 0)
     assert _shown(two[2]).splitlines()[0].startswith("The tables of")
 
