@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dareps.balancing._modules import Balanced, BalancerModule, picked
-from dareps.errors import ContractError
+from dareps.balancing._modules import Balanced, ByNorms, picked
 from dareps.types import Meeting, Step, Task
 
 TINY = 1e-12
 """Losses and norms up to this count as 0."""
 
 
-class LongestNorms(BalancerModule):
+class LongestNorms(ByNorms):
     """sum_t a_t log L_t; see `dareps.balancing.db_mtl.DBMTL`.
 
     Args:
@@ -27,8 +26,8 @@ class LongestNorms(BalancerModule):
     norms: Tensor
 
     def __init__(self, tasks: Sequence[Task], beta: float, of: Meeting) -> None:
-        super().__init__(tasks)
-        self.beta, self.reads = beta, of
+        super().__init__(tasks, "db_mtl", of)
+        self.beta = beta
         self.register_buffer("norms", torch.zeros(len(tasks)))
 
     def forward(self, losses: Mapping[str, Tensor], step: Step, gram: Tensor | None = None) -> Balanced:
@@ -37,14 +36,10 @@ class LongestNorms(BalancerModule):
         Raises:
             ContractError: There is no gram, or a task has no loss in this step.
         """
-        if gram is None or len(losses) < len(self.names):
-            what = "it needs the losses of all tasks and their gradients' inner products"
-            raise ContractError("balance db_mtl", what, list(losses), "Give all tasks and `gram`.")
-        values, order = torch.stack(list(losses.values())), self.places(losses)
-        own = [order.index(place) for place in range(len(order))]
-        norms = self._taken(picked(values.detach(), own), picked(gram.detach().diagonal(), own))
+        seen = self.norms_of(losses, gram)
+        values, norms = seen.values, self._taken(seen.losses, seen.squares)
         factors = torch.where(norms > TINY, norms.max() / norms.clamp_min(TINY), 1)
-        factors = picked(factors, order).to(values.dtype)
+        factors = picked(factors, seen.order).to(values.dtype)
         weights = torch.where(values > TINY, factors / values.detach().clamp_min(TINY), 0)
         total = (factors * values.clamp_min(TINY).log()).sum()
         return Balanced(total, dict(zip(losses, weights.unbind(), strict=True)))

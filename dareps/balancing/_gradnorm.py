@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dareps.balancing._modules import Balanced, BalancerModule, picked
-from dareps.errors import ContractError
+from dareps.balancing._modules import Balanced, ByNorms, picked
 from dareps.types import Meeting, Step, Task
 
 LEAST = 1e-3
@@ -16,7 +15,7 @@ LEAST = 1e-3
 _TINY = 1e-30
 
 
-class EvenNorms(BalancerModule):
+class EvenNorms(ByNorms):
     """sum_t w_t L_t; see `dareps.balancing.gradnorm.GradNorm`.
 
     Args:
@@ -30,8 +29,8 @@ class EvenNorms(BalancerModule):
     first: Tensor
 
     def __init__(self, tasks: Sequence[Task], alpha: float, rate: float, of: Meeting) -> None:
-        super().__init__(tasks)
-        self.alpha, self.rate, self.reads = alpha, rate, of
+        super().__init__(tasks, "gradnorm", of)
+        self.alpha, self.rate = alpha, rate
         self.register_buffer("weights", torch.ones(len(tasks)))
         self.register_buffer("first", torch.zeros(len(tasks)))
 
@@ -41,16 +40,11 @@ class EvenNorms(BalancerModule):
         Raises:
             ContractError: There is no gram, or a task has no loss in this step.
         """
-        if gram is None or len(losses) < len(self.names):
-            what = "it needs the losses of all tasks and their gradients' inner products"
-            raise ContractError("balance gradnorm", what, list(losses), "Give all tasks and `gram`.")
-        values = torch.stack(list(losses.values()))
-        order = self.places(losses)
-        weights = picked(self.weights, order).clone().to(values.dtype)
+        seen = self.norms_of(losses, gram)
+        weights = picked(self.weights, seen.order).clone().to(seen.values.dtype)
         if self.training:
-            own = [order.index(place) for place in range(len(order))]
-            self._descend(picked(values.detach(), own), picked(gram.detach().diagonal(), own))
-        return Balanced((weights * values).sum(), dict(zip(losses, weights.unbind(), strict=True)))
+            self._descend(seen.losses, seen.squares)
+        return Balanced((weights * seen.values).sum(), dict(zip(losses, weights.unbind(), strict=True)))
 
     def _descend(self, losses: Tensor, squares: Tensor) -> None:
         """One step of the weights for losses (T,) and squared gradient norms (T,)."""

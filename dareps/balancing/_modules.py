@@ -65,6 +65,49 @@ class BalancerModule(nn.Module):
         return [self.names.index(name) for name in losses]
 
 
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """A step's losses, and its gradients' norms.
+
+    Attributes:
+        values: The losses (T,), in the order in which they came.
+        order: The place among all tasks of each.
+        losses: The losses (T,) in the order of the tasks, without gradient; `squares` the squared norms likewise.
+    """
+
+    values: Tensor
+    order: list[int]
+    losses: Tensor
+    squares: Tensor
+
+
+class ByNorms(BalancerModule):
+    """A balancer that reads the norms of all tasks' gradients.
+
+    Args:
+        tasks: All tasks.
+        name: The balancer's, for errors.
+        of: Where gradients are taken.
+    """
+
+    def __init__(self, tasks: Sequence[Task], name: str, of: Meeting) -> None:
+        super().__init__(tasks)
+        self.name, self.reads = name, of
+
+    def norms_of(self, losses: Mapping[str, Tensor], gram: Tensor | None) -> Norms:
+        """Losses and norms of a step with inner products `gram` (T, T).
+
+        Raises:
+            ContractError: There is no gram, or a task has no loss in this step.
+        """
+        if gram is None or len(losses) < len(self.names):
+            what = "it needs the losses of all tasks and their gradients' inner products"
+            raise ContractError(f"balance {self.name}", what, list(losses), "Give all tasks and `gram`.")
+        values, order = torch.stack(list(losses.values())), self.places(losses)
+        own = [order.index(place) for place in range(len(order))]
+        return Norms(values, order, picked(values.detach(), own), picked(gram.detach().diagonal(), own))
+
+
 class Called(BalancerModule):
     """A balancer without state.
 

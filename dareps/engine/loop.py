@@ -33,7 +33,7 @@ from dareps.engine.phases import (
 )
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
-from dareps.engine.refresh import begin, refresh_due, refresh_points
+from dareps.engine.refresh import begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, broken, evaluation_steps, inherit, load_optimizer, snapshot
@@ -213,10 +213,10 @@ class Trainer:
             plan.phase.clip,
             self._precision(),
             tasks,
+            wants_after_step(self.population.method),
             self.engine.conflict if watched else None,
         )
-        host = [type(part).name for part in parts_of(self.run.method) if part.host]
-        host += [pool.host] if pool.host else []
+        host = [*(type(part).name for part in parts_of(self.run.method) if part.host), *filter(None, [pool.host])]
         return maybe_capture(step, self.engine.capture, self.device, host)
 
     def inputs(self, plan: Plan, pool: Pool, start: int, stop: int) -> Iterator[Inputs]:

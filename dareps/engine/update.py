@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from dareps.engine.capture import Inputs
 from dareps.engine.phases import Rates, trained
 from dareps.engine.population import Population
-from dareps.engine.refresh import after_step, wants_after_step
+from dareps.engine.refresh import after_step
 from dareps.engine.rows import Pool
 from dareps.recipe.settings import Conflict
 from dareps.types import ORDINARY, SubStep
@@ -38,6 +38,7 @@ class Update:
         clip: Largest norm of the gradient, or None.
         precision: Makes the context in which losses are computed.
         tasks: Those that the step trains; None for all.
+        follows: Whether something is to be done after each step.
         conflict: How the tasks' conflict is logged in this step; None for not at all.
     """
 
@@ -51,6 +52,7 @@ class Update:
     clip: float | None
     precision: Callable[[], AbstractContextManager[Any]]
     tasks: tuple[str, ...] | None
+    follows: bool
     conflict: Conflict | None
 
     def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
@@ -63,7 +65,7 @@ class Update:
             for turn in range(sub.repeat):
                 own = self._take(rows, inputs, sub, turn, wanted) if sub.trains else self._look(rows, inputs, sub)
             values = {**own, **values} if sub.owner is not None else {**values, **own}
-        if wants_after_step(self.population.method):
+        if self.follows:
             after_step(self.population, inputs.progress, inputs.rate)
         if self.conflict is not None:
             values |= self._changes(rows, inputs, before, self.conflict)

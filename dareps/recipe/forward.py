@@ -49,7 +49,7 @@ class Forward:
         used = self.student if networks is None else cast(Networks, networks)
         groups = [Group(len(_inputs(view)), view.domain, (self.task,)) for view in views]
         with self._scopes(place, groups), torch.set_grad_enabled(networks is None and torch.is_grad_enabled()):
-            found = represent_apart(used.encoder, _joined(views), groups, used.heads)
+            found = represent_anew(used.encoder, _joined(views), groups, used.heads)
             return [self._seen(view, own[self.task], used.heads) for view, own in zip(views, found, strict=True)]
 
     def augmented(self, view: View, place: str, rounds: int = 1, mask: float = 0.0) -> Tensor:
@@ -80,7 +80,7 @@ class Forward:
         return replace(view, shared=wide(own.shared), logits=wide(head(own.task)))
 
 
-def represent_apart(
+def represent_anew(
     encoder: nn.Module,
     joined: Tensor,
     groups: Sequence[Group],

@@ -15,7 +15,7 @@ from dareps.alignment._modules import AlignmentModule
 from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.noise import Noise, name_places, noise_scope
-from dareps.recipe.forward import Forward, represent_apart
+from dareps.recipe.forward import Forward, represent_anew
 from dareps.recipe.gram import Heads, agreement, grams_of
 from dareps.recipe.heads import outputs as head_outputs
 from dareps.recipe.initial import initialise, shared_names, widths
@@ -143,7 +143,7 @@ class Method(nn.Module):
     def _look(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         with noise_scope(cast(Noise, step.noise)):
             groups = self._groups(batch, step)
-            found = self._apart(batch, groups, {})
+            found = self._anew(batch, groups, {})
             losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found))
         if step.sub == AGAIN and losses:
             self.balance.follow(losses)
@@ -165,16 +165,16 @@ class Method(nn.Module):
             if tasks:
                 beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
                 terms, values = {**terms, **beside}, {**values, **beside}
-            learned = [task for task in self.tasks if task.name in tasks and task.name not in self.apart]
+            learned = [task for task in trained if task.name in tasks and task.name not in self.apart]
             own = Heads(learned, self.heads, batch.streams, representations, logits)
-            grams = self._grams(batch, groups, own, step)
+            grams = self._grams(batch, groups, own, step) if self.balance.reads or step.pairs else {}
             values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
         return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))
 
     def _grams(self, batch: Batch, groups: Sequence[Group], own: Heads, step: Step) -> dict[Meeting | None, Tensor]:
         """The inner products that the balancer or the log reads, by where the gradients are taken."""
         asking = {step.pairs: "engine.conflict.pairs", self.balance.reads: f"balance {self.recipe.balance.name}"}
-        return grams_of(own, asking, partial(self._apart, batch, groups), self._shared)
+        return grams_of(own, asking, partial(self._anew, batch, groups), self._shared)
 
     def _shared(self) -> dict[str, Tensor]:
         """The parameters that tasks share and that move, by their names in the encoder."""
@@ -185,13 +185,13 @@ class Method(nn.Module):
         branches = self._wanted(step)
         return [Group(len(rows.x), rows.domain, branches) for rows in batch.streams]
 
-    def _apart(
+    def _anew(
         self, batch: Batch, groups: Sequence[Group], parameters: Mapping[str, Tensor], tasks: tuple[str, ...] = ()
     ) -> Found:
         """The step's representations anew, of some tasks, with some of the encoder's parameters replaced."""
         groups = [replace(group, tasks=tasks) for group in groups] if tasks else groups
         with group_scope([(self.domains.index(group.domain), group.rows) for group in groups]):
-            return represent_apart(self.encoder, batch.joined, groups, self.heads, parameters)
+            return represent_anew(self.encoder, batch.joined, groups, self.heads, parameters)
 
     def _trained(self, step: Step) -> list[Task]:
         return [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
@@ -223,7 +223,8 @@ class Method(nn.Module):
     def steps(self) -> tuple[SubStep, ...]:
         """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
         asked = {index: self._module(index).steps() for index in self.active}
-        return substeps(asked, self.balance.looks_again)
+        shared = set(self.branches) > set(self.apart)  # Else there is nothing to balance.
+        return substeps(asked, shared and self.balance.looks_again)
 
     def begin(self) -> None:
         """Let the active alignments set buffers from parameters: a phase begins."""

@@ -237,3 +237,17 @@ def test_what_cannot_go_apart_is_refused():
 def test_a_wrong_part_is_refused_before_training():
     with pytest.raises(ConfigError, match="Did you mean"):
         trainer_of([run(FIRST, {**SECOND, "trains": ["encoder.layer3"]})])
+
+
+@pytest.mark.parametrize("balance", ["famo", "gradnorm", {"name": "db_mtl", "of": "parameters"}], ids=str)
+def test_where_no_task_shares_nothing_is_balanced(balance):
+    """Neither the second look nor the gradients' products are taken, and the balancer's state stands still."""
+    trainer = at_phase(trainer_of([run({**FIRST, "steps": 3}, {**SECOND, "steps": 2}, method={"balance": balance})]), 1)
+    method = trainer.population.method
+    assert {name.partition(".")[0] for name in trainer.ledgers[0].at(3)} >= {"balance", "task"}
+    trainer.enter(trainer.plans[1])
+    assert len(method.steps()) == 1
+    state = {name: value.clone() for name, value in method.balance.named_buffers()}
+    trainer._phase(trainer.plans[1])
+    assert all(value.equal(state[name]) for name, value in method.balance.named_buffers())
+    assert not any(name.startswith("balance") for name in trainer.ledgers[0].at(5))
