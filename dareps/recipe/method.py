@@ -162,12 +162,14 @@ class Method(nn.Module):
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             trained = self._trained(step)
             tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
-            if tasks:
+            if tasks and len(self.shadow):
                 beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
                 terms, values = {**terms, **beside}, {**values, **beside}
+            if not tasks or not (self.balance.reads or step.pairs):
+                return Losses(tasks=tasks, terms=terms, values=values)
             learned = [task for task in trained if task.name in tasks and task.name not in self.apart]
             own = Heads(learned, self.heads, batch.streams, representations, logits)
-            grams = self._grams(batch, groups, own, step) if self.balance.reads or step.pairs else {}
+            grams = self._grams(batch, groups, own, step)
             values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
         return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))
 
