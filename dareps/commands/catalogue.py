@@ -171,16 +171,15 @@ def _dataset(dataset: type[Dataset]) -> Iterator[str]:
 
 def _sharing(name: str) -> Iterator[str]:
     """What a scheme costs with its defaults on the default data."""
-    from dareps.data.split import make_split
     from dareps.engine.anatomy import anatomy
-    from dareps.engine.loop import build_method
+    from dareps.engine.building import build_method, split_of
 
     part = find(SharingScheme, name)
     split = OF_SEVERAL_TASKS if "domains" not in part.directions else DEFAULT_SPLIT
     yield f"\nParameters and cost on {split}, with what else is the default there\n"
     try:
         run = bind_run("dann", split, overrides=[("sharing", name)])
-        data = make_split(run.data, run.source, run.target, run.seed, run.protocol)
+        data = split_of(run)
         shape = tuple(data.source_train[0].x.shape[1:])
         yield from columns(anatomy(build_method(run, data), shape), indent="  ")
     except ConfigError as error:

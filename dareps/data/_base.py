@@ -213,6 +213,8 @@ class SplitData:
         fixed_test: Whether the target test rows are the same for every seed.
         labelled_rows: How many target train rows per domain a labelled stream may read: the first ones; None means all.
         scales: Units of regression tasks, from source train labels alone.
+        chosen: Per target domain the numbers of the train rows whose labels the split declares; None means all.
+        labelled_validation: Target validation rows whose labels the split declares.
     """
 
     tasks: tuple[Task, ...]
@@ -228,6 +230,8 @@ class SplitData:
     fixed_test: bool = False
     labelled_rows: tuple[int, ...] | None = None
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    chosen: tuple[np.ndarray, ...] | None = None
+    labelled_validation: tuple[LabelledPart, ...] = ()
 
     def in_units(self, task: str, outputs: np.ndarray) -> np.ndarray:
         """A head's outputs (n, size) in the units of the task's labels."""
@@ -252,8 +256,11 @@ class SplitData:
     def labelled_target(self) -> tuple[LabelledPart, ...]:
         """Target train rows with their labels, for recipes that declare such a stream; results count these rows."""
         counts = self.labelled_rows or [len(part.x) for part in self.target_train]
-        return tuple(
+        parts = tuple(
             LabelledPart(part.domain, part.role, part.x[:count], {name: labels[:count] for name, labels in y.items()})
             for part, count in zip(self.target_train, counts, strict=True)
             for y in [self.sealed.open_for_scorer("train", part.domain)]
         )
+        if self.chosen is None:
+            return parts
+        return tuple(part.taken(kept) for part, kept in zip(parts, self.chosen, strict=True))

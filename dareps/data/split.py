@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dareps.data._base import Dataset, Protocol
@@ -14,44 +16,70 @@ if TYPE_CHECKING:
 
 FORM = (
     "Write DATA/SOURCE:TARGET, for instance digits8/fonts:scans, or DATA/DOMAIN to learn without a target; "
-    "several domains are joined by '+', and DATA/+ names all of them."
+    "several domains are joined by '+', DATA/+ names all of them, and TARGET@10 has 10 labelled rows of each class."
 )
+FEW = re.compile(r"(\d+)(?:\+(\d+))?")
 EVERY = "+"
 """Stands for all domains that are not a target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Source and target domains of one dataset, as named in `digits8/fonts:scans`; `digits8/scans` has no target."""
+    """Source and target domains of one dataset, as named in `digits8/fonts:scans`; `digits8/scans` has no target.
+
+    Attributes:
+        labelled: Rows of each class and target domain whose labels may be read in training; None for all.
+        held: Further rows of each class and target domain whose labels a rule of selection may read.
+    """
 
     dataset_name: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
+    labelled: int | None = None
+    held: int = 0
 
     def __str__(self) -> str:
-        return f"{self.dataset_name}/{':'.join('+'.join(side) for side in (self.sources, self.targets) if side)}"
+        return f"{self.dataset_name}/{sides(self.sources, self.targets, self.labelled, self.held)}"
+
+
+def sides(sources: Sequence[str], targets: Sequence[str], labelled: int | None = None, held: int = 0) -> str:
+    """`SOURCE:TARGET`, with `@N` behind the target where labels are counted, or the sources alone."""
+    joined = ":".join("+".join(side) for side in (sources, targets) if side)
+    return joined + few(labelled, held)
+
+
+def few(labelled: int | None, held: int) -> str:
+    """How many labels of a class a split declares: `@N`, `@N+M` with M for validation, or nothing."""
+    return "" if labelled is None else f"@{labelled}+{held}" if held else f"@{labelled}"
 
 
 def parse_split(text: str) -> Split:
     """Read `DATA/SOURCE:TARGET` or `DATA/DOMAIN`, where several domains are joined by `+`.
 
-    A source `+` stands for all domains of the dataset but the targets: `DATA/+` learns all together.
+    A source `+` stands for all domains of the dataset but the targets: `DATA/+` learns all together. Behind the target,
+    `@N` says that N target rows of each class have labels, and `@N+M` that M more have some for validation.
 
     Raises:
         ConfigError: The text is malformed, a name is unknown, or a domain is named twice.
     """
-    dataset_name, slash, domains = text.strip().partition("/")
+    name, at, amount = text.strip().partition("@")
+    dataset_name, slash, domains = name.partition("/")
     source, colon, target = domains.partition(":")
+    labels = FEW.fullmatch(amount)
+    if at and (labels is None or not colon):
+        what = "only a target's labels are counted" if labels else "not a number of labelled rows of each class"
+        raise ConfigError("split", what, text, "Write DATA/SOURCE:TARGET@10, or @10+5 with 5 more for validation.")
     targets = tuple(target.split("+")) if colon else ()
     sources = ("all",) if source == EVERY else tuple(source.split("+"))
-    split = Split(dataset_name, sources, targets)
+    counts = (int(labels[1]), int(labels[2] or 0)) if labels else (None, 0)
+    split = Split(dataset_name, sources, targets, *counts)
     if not slash or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
         raise ConfigError("split", "not a split", text, FORM)
     known = plugins(Dataset)
     if dataset_name not in known:
         raise ConfigError("split", "no dataset has this name", dataset_name, suggestion(dataset_name, known))
     if source == EVERY:
-        split = Split(dataset_name, tuple(own for own in known[dataset_name].domains if own not in targets), targets)
+        split = replace(split, sources=tuple(own for own in known[dataset_name].domains if own not in targets))
     check_domains(known[dataset_name], split.sources, split.targets)
     return split
 

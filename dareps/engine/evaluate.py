@@ -61,6 +61,8 @@ class Evaluator:
         known = kind_of(self.lead).known(self.labels[self.lead.name])
         self.labelled = known.reshape(len(known), -1).any(axis=1)
         self.source_labels = self.labels[self.lead.name][self.labelled]
+        parts = data.labelled_validation
+        self.declared = {own.name: np.concatenate([part.y[own.name] for part in parts]) for own in data.tasks if parts}
         self._backward: np.ndarray | None = None
 
     @property
@@ -78,10 +80,12 @@ class Evaluator:
         lead = self.lead.name
         with _evaluating(method):
             train, source, target = (self.outputs(method, parts) for parts in (self.train, self.source, self.target))
+            declared = self.outputs(method, self.data.labelled_validation) if self.declared else {}
         figures = {} if self.plain else self._figures(self.labels, source)
         seen = Outputs(source[lead].features[self.labelled], source[lead].logits[self.labelled])
         back = self.backward()
-        return ValidationView(step, train[lead], seen, self.source_labels, target[lead], None, back, figures)
+        found = ValidationView(step, train[lead], seen, self.source_labels, target[lead], None, back, figures)
+        return replace(found, declared_scores=self._figures(self.declared, declared)) if declared else found
 
     def opened(self, method: Method, view: ValidationView) -> ValidationView:
         """The same with target labels and figures, for validators that declare themselves oracles."""
@@ -106,6 +110,11 @@ class Evaluator:
         found = [self.data.unlearned.get(part.domain, part.x) for part in parts]
         rows = np.concatenate([own[spaced(len(own), self.rows)] for own in found])
         return rows.reshape(len(rows), -1).astype(np.float32)
+
+    def known(self, method: Method) -> dict[str, float]:
+        """Each task's main metric on source validation rows, by the heads that the method has now."""
+        with _evaluating(method):
+            return self._figures(self.labels, self.outputs(method, self.source))
 
     def _figures(self, labels: Mapping[str, np.ndarray], found: Mapping[str, Outputs]) -> dict[str, float]:
         """Each task's main metric."""

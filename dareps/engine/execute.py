@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 
 from dareps.data._base import SplitData
-from dareps.data.split import make_split
+from dareps.engine.building import build_method, split_of
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.fault import fault_line
 from dareps.engine.identity import checkpoint_path, identity_of
 from dareps.engine.ledger import Ledger
-from dareps.engine.loop import Hooks, Stopped, Trainer, build_method
+from dareps.engine.loop import Hooks, Stopped, Trainer
 from dareps.engine.memory import keep_freed_memory
 from dareps.engine.outcome import Identity, Outcome
 from dareps.engine.progress import Report
@@ -64,7 +64,7 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
     identities = [identity_of(run, run_key(run, "unread")) for run in runs]
     clock = time.monotonic()
     try:
-        splits = [make_split(run.data, run.source, run.target, run.seed, run.protocol) for run in runs]
+        splits = [split_of(run) for run in runs]
         data = [own.restricted(run.tasks) for run, own in zip(runs, splits, strict=True)]
         identities = [identity_of(run, run_key(run, own.checksum)) for run, own in zip(runs, data, strict=True)]
         if runs[0].method.shallow:

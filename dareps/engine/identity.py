@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from dareps.data.split import few
 from dareps.engine.outcome import Identity
 from dareps.recipe.bind import dump_run
 from dareps.recipe.settings import Run
@@ -19,7 +20,7 @@ def identity_of(run: Run, key: str) -> Identity:
         recipe=run.recipe,
         dataset=type(run.data).name,
         source="+".join(run.source),
-        target="+".join(run.target),
+        target="+".join(run.target) + few(run.labelled, run.held),
         task=lead_task(run.tasks).name if run.tasks else "",
         protocol=run.protocol,
         seed=run.seed,

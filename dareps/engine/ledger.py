@@ -37,6 +37,8 @@ class Ledger:
         snapshots: step -> weights, for the steps in `best` only.
         failure: What broke, or an empty text.
         before: Scatter of the untrained features.
+        standing: The best checkpoint of the phase by the score that it watches; None before there is one.
+        waited: Evaluations of the phase since that one.
     """
 
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Ledger:
     snapshots: dict[int, Weights] = field(default_factory=dict)
     failure: str = ""
     before: dict[str, Any] | None = None
+    standing: Best | None = None
+    waited: int = 0
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append values at a step to their curves."""
@@ -60,6 +64,8 @@ class Ledger:
         rules: tuple[Validator, ...],
         opened: Callable[[ValidationView], ValidationView],
         weights: Callable[[], Weights],
+        competes: bool = True,
+        watched: str = "",
     ) -> None:
         """Let every rule score a checkpoint, and keep the weights if one prefers it; ties go to the later step.
 
@@ -68,26 +74,35 @@ class Ledger:
             rules: The rules.
             opened: Gives the view of oracles.
             weights: Gives the checkpoint's weights.
+            competes: Whether rules may choose the checkpoint.
+            watched: The rule that the phase watches; empty for none.
         """
         scores = {type(rule).name: rule(opened(view) if rule.oracle else view) for rule in rules}
         self.log(view.step, {f"score.{name}": score for name, score in scores.items()})
         self.log(view.step, _diagnostics(view))
-        winners = [name for name, score in scores.items() if self._wins(name, score)]
+        winners = [name for name, score in scores.items() if competes and _wins(score, self.best.get(name))]
         for name in winners:
             self.best[name] = Best(scores[name], view.step)
-        if winners:
+        if watched:
+            self._watch(Best(scores[watched], view.step))
+        kept = {best.step for best in (*self.best.values(), *filter(None, [self.standing]))}
+        if view.step in kept:
             self.snapshots[view.step] = weights()
-        kept = {best.step for best in self.best.values()}
         self.snapshots = {step: value for step, value in self.snapshots.items() if step in kept}
 
-    def _wins(self, name: str, score: float) -> bool:
-        best = self.best.get(name)
-        return best is None or (not math.isnan(score) and (score >= best.score or math.isnan(best.score)))
+    def _watch(self, found: Best) -> None:
+        """Compare with the phase's best so far; of equal scores the earlier one stands, so that waiting ends."""
+        if self.standing is None or found.score > self.standing.score or math.isnan(self.standing.score):
+            self.standing, self.waited = found, 0
+        else:
+            self.waited += 1
 
     def record(self) -> dict[str, Any]:
         """Everything but the snapshots, ready for JSON."""
         best = {name: [own.score, own.step] for name, own in self.best.items()}
-        return {"curves": self.curves, "best": best, "failure": self.failure, "before": self.before}
+        found = {"curves": self.curves, "best": best, "failure": self.failure, "before": self.before}
+        watched = None if self.standing is None else [self.standing.score, self.standing.step, self.waited]
+        return {**found, "watched": watched}
 
     @classmethod
     def restore(cls, record: Mapping[str, Any], snapshots: dict[int, Weights]) -> Ledger:
@@ -96,7 +111,11 @@ class Ledger:
             name: [(int(step), float(value)) for step, value in curve] for name, curve in record["curves"].items()
         }
         best = {name: Best(float(score), int(step)) for name, (score, step) in record["best"].items()}
-        return cls(curves, best, snapshots, record["failure"], record["before"])
+        ledger = cls(curves, best, snapshots, record["failure"], record["before"])
+        if record.get("watched"):
+            score, step, ledger.waited = record["watched"]
+            ledger.standing = Best(float(score), int(step))
+        return ledger
 
     def look_before(self, evaluator: Evaluator, method: Method) -> None:
         """Keep the scatter of the features before training."""
@@ -123,6 +142,10 @@ class Ledger:
         if share and share[-1] > 0.95:
             found.append(f"{share[-1]:.0%} of the target rows are predicted as one class")
         return tuple(found)
+
+
+def _wins(score: float, best: Best | None) -> bool:
+    return best is None or (not math.isnan(score) and (score >= best.score or math.isnan(best.score)))
 
 
 def _lost(source: list[float], classes: int) -> str:

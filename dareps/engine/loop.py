@@ -14,32 +14,25 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dareps.data._base import LabelledPart, Part, SplitData
+from dareps.engine.building import build_method
 from dareps.engine.capture import Inputs, StepFunction, maybe_capture
+from dareps.engine.carry import Former, reset_parts, start_anew
 from dareps.engine.evaluate import Evaluator
-from dareps.engine.guard import compared, to_let_go
+from dareps.engine.guard import to_let_go
+from dareps.engine.judging import Point, judge
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
-from dareps.engine.phases import (
-    Plan,
-    Rates,
-    freeze_rest,
-    independent,
-    plans,
-    rates,
-    stream_parts,
-    trained,
-    unlabelled_tasks,
-    warn_of_idle_branches,
-)
+from dareps.engine.moving import Rates, freeze_rest, independent, moving_in, thaws, trained
+from dareps.engine.phases import Plan, plans, rates, stream_parts, unlabelled_tasks, warn_of_idle_branches
+from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
 from dareps.engine.refresh import begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
-from dareps.engine.state import DTYPES, broken, evaluation_steps, inherit, load_optimizer, snapshot
+from dareps.engine.state import DTYPES, broken, inherit, load_optimizer
 from dareps.engine.update import Update
 from dareps.recipe.bind import parts as parts_of
-from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
 from dareps.types import SubStep
@@ -103,7 +96,11 @@ class Trainer:
             told = "; ".join(f"tasks.{task}: no labels in {', '.join(domains)}" for task, domains in lacking.items())
             warnings.warn(f"{told}, which do not train it.", stacklevel=2)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
-            self._trained(plan)
+            Rates(self.population, moving_in(self.population, plan), device, plan)
+            moving_in(self.population, plan, 0)
+            reset_parts(self.population, plan)
+        self.points = judged_at(self.plans, self.engine.evaluations)
+        self.former: Former = {}
         if self.engine.conflict is not None:
             trained(self.population, self.engine.conflict.along, "engine.conflict.along")
         warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
@@ -119,27 +116,31 @@ class Trainer:
             for copy, (evaluator, ledger) in enumerate(zip(self.evaluators, self.ledgers, strict=True)):
                 if self.run.seed == 0 or self.runs[copy].seed == 0:
                     ledger.look_before(evaluator, self.population.single(copy))
-            if self.total == 0:
-                self._evaluate(0)
         for plan in self.plans[self.position.phase :]:
             self._phase(plan)
             self.position = Position(plan.number + 1, 0)
+        if not any(self.points.values()):  # Such as a last phase of no steps.
+            self._evaluate(self.total)
         return self.ledgers
 
     def _phase(self, plan: Plan) -> None:
         self.enter(plan)
         pool = self.pool(plan)
         step = self.steps(plan, pool)
-        while self.position.step < plan.steps and not all(ledger.failure for ledger in self.ledgers):
+        while not self._over(plan):
             start, stop = self.position.step, self._boundary(plan)
             self._window(plan, pool, step, start, stop)
             self.position.step = stop
             refresh_due(self.population, self.evaluators, plan.offset + stop)
-            if plan.offset + stop in evaluation_steps(self.total, self.engine.evaluations):
+            if plan.offset + stop in self.points:
                 self._evaluate(plan.offset + stop)
                 if self._let_go(plan, plan.offset + stop):
                     step = self.steps(plan, pool)
+            if stop in thaws(self.population, plan.phase):
+                freeze_rest(self.population, moving_in(self.population, plan, stop))
+                step = self.steps(plan, pool)
             self._after_window(plan, stop)
+        self._close(plan)
 
     def enter(self, plan: Plan) -> None:
         """Set up a phase: what moves, the active alignments, a fresh optimizer."""
@@ -148,12 +149,14 @@ class Trainer:
         if phase.apart:
             self.population.go_apart(method.branches)
         method.activate(phase.acting(len(method.align)))
-        self._moving = self._trained(plan)
-        freeze_rest(self.population, self._moving)
         if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
+            start_anew(self.population, plan, self.former)
+        self._moving = moving_in(self.population, plan)
+        freeze_rest(self.population, moving_in(self.population, plan, self.position.step))
+        if self.position.step == 0:
             begin(self.population)
         assert phase.optimizer is not None
-        self.rates = Rates(self.population, self._moving, self.device)
+        self.rates = Rates(self.population, self._moving, self.device, plan)
         capturable = self.device.type == "cuda"
         self.optimizer = phase.optimizer.build(self.rates.groups, self.rates.base, capturable)
         load_optimizer(self.optimizer, self.resumed_optimizer)
@@ -257,44 +260,41 @@ class Trainer:
         start = self.position.step
         flush = (start // self.engine.flush + 1) * self.engine.flush
         refreshes = refresh_points(self.population.method, self.total)
-        points = evaluation_steps(self.total, self.engine.evaluations) | refreshes
-        inner = [point - plan.offset for point in points if point - plan.offset > start]
+        thawing = {plan.offset + step for step in thaws(self.population, plan.phase)}
+        inner = [point - plan.offset for point in {*self.points, *refreshes, *thawing} if point - plan.offset > start]
         return min([flush, plan.steps, *inner])
 
     def _evaluate(self, step: int) -> None:
         """Let every rule judge the current weights of every seed that still runs."""
-        past = self.plans[: self.position.phase + 1]  # What only a later phase reads has no statistics yet.
-        read = {role for plan in past for role in ("source", "target") if getattr(plan.phase.streams, role)}
-        unread = [name for role in ("source", "target") if role not in read for name in getattr(self.run, role)]
-        for copy, (evaluator, ledger) in enumerate(zip(self.evaluators, self.ledgers, strict=True)):
-            if ledger.failure:
-                continue
-            method = self.population.single(copy)
-            evaluator.calibrate(method, unread)
-            self.population.put_back(copy, method)
-            view = evaluator.view(method, step)
-            ledger.judge(view, self.engine.selection, partial(evaluator.opened, method), partial(snapshot, method))
-            if self.run.method.guard is not None:
-                ledger.log(step, compared(self.run.method.guard, evaluator, method, view))
+        past = self.plans[: self.position.phase + 1]
+        point = Point(step, past, self.points.get(step, True), self.former)
+        judge(point, self.population, self.runs, self.evaluators, self.ledgers)
+
+    def _over(self, plan: Plan) -> bool:
+        """Whether a phase has taken its steps, lost its patience or no copy left."""
+        patience = plan.phase.patience
+        tired = patience is not None and self.ledgers[0].waited >= patience.evaluations
+        return tired or self.position.step >= plan.steps or all(ledger.failure for ledger in self.ledgers)
+
+    def _close(self, plan: Plan) -> None:
+        """Hand on the best weights of a phase that watched a score."""
+        if plan.phase.patience is None:
+            return
+        ledger = self.ledgers[0]
+        ledger.log(plan.offset + self.position.step, {f"phase.{plan.number}.steps": float(self.position.step)})
+        if plan.phase.patience.restore and ledger.standing is not None:
+            self.population.load(ledger.snapshots[ledger.standing.step])
+        ledger.standing, ledger.waited = None, 0
 
     def _parts(self, plan: Plan) -> list[list[Part | LabelledPart]]:
         return [stream_parts(plan.phase, own) for own in self.data]
 
-    def _trained(self, plan: Plan) -> list[nn.Parameter]:
-        return trained(self.population, (*plan.phase.trains, "shadow"), f"phases.{plan.number}.trains")
-
     def _sub_parameters(self, sub: SubStep, plan: Plan) -> list[nn.Parameter]:
         wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}
-        return [parameter for parameter in self._moving if id(parameter) in wanted]
+        return [own for own in self._moving if id(own) in wanted and own.requires_grad]
 
     def _precision(self) -> Callable[[], AbstractContextManager[Any]]:
         """Makes the context in which losses are computed."""
         if self.engine.precision != "bf16":
             return nullcontext
         return partial(torch.autocast, self.device.type, dtype=torch.bfloat16)
-
-
-def build_method(run: Run, data: SplitData) -> Method:
-    """The method of a bound run, initialised by its seed."""
-    shape = tuple(data.source_train[0].x.shape[1:])
-    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from dareps.engine.capture import Inputs
 from dareps.engine.rows import Pool
 from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import Noise
+from dareps.recipe.initial import draw_anew
 from dareps.recipe.method import Method
 from dareps.sharing._apart import apart_in, origin
 from dareps.types import LOOK, ORDINARY, Meeting, Step, SubStep
@@ -181,6 +182,16 @@ class Population:
             self.parameters = {name: nn.Parameter(split[name]) for name in names}
             self.buffers = {name: value for name, value in split.items() if name not in self.parameters}
         return {name: origin(name, before) for name in self.state()}
+
+    def draw_anew(self, names: Collection[str], phase: int) -> list[str]:
+        """Draw parameters anew in every copy, as a phase begins; gives those that cannot be drawn."""
+        left: list[str] = []
+        for copy, seed in enumerate(self.seeds):
+            method = self.single(copy)
+            left = draw_anew(method, names, seed, phase, method.drawn_as)
+            for name, value in method.state_dict().items() if self.stacked else ():
+                self.state()[name].data[copy] = value
+        return left
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Copy values into parameters and buffers in place, with the tasks apart that are apart in them."""

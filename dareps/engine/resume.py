@@ -44,6 +44,7 @@ class Checkpointer:
         """Write now."""
         tensors: dict[str, Tensor] = {f"model/{name}": value for name, value in trainer.population.state().items()}
         tensors |= {f"optimizer/{name}": value for name, value in optimizer_state(trainer.optimizer).items()}
+        tensors |= {f"former/{name}": value for name, value in trainer.former.items()}
         for copy, ledger in enumerate(trainer.ledgers):
             for step, weights in ledger.snapshots.items():
                 tensors |= {f"snapshot/{copy}/{step}/{name}": value for name, value in weights.items()}
@@ -70,6 +71,7 @@ class Checkpointer:
             raise CheckpointError(str(self.path), "belongs to other runs", record["keys"], "Delete it.")
         trainer.population.load(checkpoint.below(tensors, "model"))
         trainer.resumed_optimizer = checkpoint.below(tensors, "optimizer") if record["step"] else {}
+        trainer.former = checkpoint.below(tensors, "former")
         snapshots: list[dict[int, dict[str, Tensor]]] = [{} for _ in trainer.ledgers]
         for name, value in checkpoint.below(tensors, "snapshot").items():
             copy, step, own = name.split("/", 2)

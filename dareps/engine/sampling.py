@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part
 from dareps.engine.capture import Inputs, StepFunction
-from dareps.engine.phases import Plan
+from dareps.engine.phases import Plan, tasks_of
 from dareps.errors import ConfigError
 from dareps.sampling import Moment
 from dareps.tasks import kind_of
@@ -41,9 +41,9 @@ class Choice:
         Raises:
             ConfigError: Stacked seeds choose different ones.
         """
-        sampler = self.plan.phase.sampling
+        sampler, named = self.plan.phase.sampling, self.plan.phase.tasks
         if sampler is None or not sampler.alternates or len(self.rows[0]) < 2:
-            return None
+            return named or None
         progress = step / max(self.plan.steps, 1)
         moments = [Moment(seed, self.plan.number, step, progress) for seed in self.seeds]
         found = {sampler.choose(rows, at) for rows, at in zip(self.rows, moments, strict=True)}
@@ -61,7 +61,7 @@ def choice_of(
         {task.name: sum(_labelled(task, part) for part in own if isinstance(part, LabelledPart)) for task in tasks}
         for own in parts
     ]
-    shared = [task.name for task in tasks if all(rows[task.name] for rows in counted)]
+    shared = [task.name for task in tasks_of(plan.phase, tasks) if all(rows[task.name] for rows in counted)]
     return Choice(plan, tuple(seeds), tuple({name: rows[name] for name in shared} for rows in counted))
 
 

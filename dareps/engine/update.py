@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dareps.engine.capture import Inputs
-from dareps.engine.phases import Rates, trained
+from dareps.engine.moving import Rates, trained
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step
 from dareps.engine.rows import Pool

@@ -80,6 +80,12 @@ class DomainNorm(nn.Module):
             self.register_buffer(f"running_mean_{domain}", torch.zeros(channels))
             self.register_buffer(f"running_var_{domain}", torch.ones(channels))
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Scale 1, shift 0, and statistics of standard normal rows."""
+        for name, value in (*self.named_parameters(), *self.named_buffers()):
+            value.fill_(1.0 if name == "weight" or name.startswith("running_var") else 0.0)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised x, same shape."""
         if not self.own:

@@ -14,9 +14,10 @@ from dareps.data._base import Dataset
 from dareps.errors import ConfigError, config_error
 from dareps.plugin import Plugin, find, load_file, suggestion
 from dareps.plugin import plugins as known_parts
-from dareps.recipe.neutral import ENGINE_NEUTRAL
+from dareps.recipe.defaults import fill, resolve, with_fitting_rules
+from dareps.recipe.neutral import ENGINE_NEUTRAL, unsaid
 from dareps.recipe.overrides import apply_overrides
-from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run, fill, resolve, with_fitting_rules
+from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run
 from dareps.recipe.yaml_io import read
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -124,6 +125,7 @@ def bind_run(
     method = bind_recipe({key: value for key, value in raw.items() if key not in RUN_KEYS}, f"recipe {name}")
     rest = {key: raw[key] for key in RUN_KEYS if key in raw}
     fixed = {"recipe": name, "method": method, "source": parsed.sources, "target": parsed.targets, "seed": seed}
+    fixed |= {"labelled": parsed.labelled, "held": parsed.held}
     run = _validated({**rest, **fixed}, f"recipe {name}")
     return with_fitting_rules(run.model_copy(update={"method": resolve(method, run.data)}))
 
@@ -138,20 +140,7 @@ def rebind(config: Mapping[str, Any], where: str = "run") -> Run:
 
 def dump_run(run: Run) -> dict[str, Any]:
     """The bound configuration as plain lists and mappings, ready for YAML and JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(run.model_dump()))
-    # What is left open goes unsaid, as in older results.
-    if not plain["method"]["tasks"]:
-        del plain["method"]["tasks"]
-    if plain["engine"]["conflict"] is None:
-        del plain["engine"]["conflict"]
-    if plain["method"]["guard"] is None:
-        del plain["method"]["guard"]
-    for phase in plain["method"]["phases"]:
-        if phase.get("sampling", "") is None:
-            del phase["sampling"]
-        if phase.get("apart") is False:
-            del phase["apart"]
-    return plain
+    return unsaid(json.loads(json.dumps(run.model_dump())))
 
 
 def run_key(run: Run, checksum: str) -> str:

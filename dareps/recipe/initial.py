@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import nn
@@ -25,6 +25,28 @@ def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = la
         if callable(reset):
             torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
             reset()
+
+
+def draw_anew(
+    module: nn.Module, names: Collection[str], seed: int, phase: int, drawn_as: Callable[[str], str]
+) -> list[str]:
+    """Draw some parameters as `initialise` does, under a key that names the phase too, with their modules' statistics.
+
+    Returns:
+        The parameters, of those in `names`, whose modules do not say how to draw them; they stay as they are.
+    """
+    left = []
+    with torch.random.fork_rng(devices=()):
+        for path, child in module.named_modules():
+            own = [f"{path}.{name}" for name, _ in child.named_parameters(recurse=False)]
+            wanted = [name for name in own if name in names]
+            reset = getattr(child, "reset_parameters", None)
+            if wanted and callable(reset):
+                torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path), phase) % 2**63)
+                reset()
+            else:
+                left += wanted
+    return left
 
 
 def widths(encoder: SharingModule, blueprint: Blueprint) -> tuple[dict[str, int], dict[str, int]]:

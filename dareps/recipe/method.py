@@ -57,7 +57,7 @@ class Method(nn.Module):
         self.sources, self.targets, self.domains = sources, targets, sources + targets
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
-            initialise(self, seed, self._drawn_as)
+            initialise(self, seed, self.drawn_as)
         self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
@@ -118,7 +118,7 @@ class Method(nn.Module):
         self.go_apart(apart_in(weights))
         self.load_state_dict(weights)
 
-    def _drawn_as(self, path: str) -> str:
+    def drawn_as(self, path: str) -> str:
         """The path under which the weights at `path` are drawn."""
         head, _, rest = path.partition(".")
         if head == "shadow":

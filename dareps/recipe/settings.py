@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,12 +11,13 @@ from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.balancing.equal import Equal
 from dareps.data._base import Dataset, Protocol
+from dareps.data.split import sides
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
-from dareps.errors import ConfigError
 from dareps.guarding import Guard
 from dareps.plugin import Item, Many, Settings, suggestion
 from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_tasks
+from dareps.recipe.phasing import refused_carrying
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
@@ -91,9 +91,10 @@ class Recipe(Settings):
 
     @property
     def stacks(self) -> bool:
-        """Whether seeds can train as one stack: nothing is fitted, and seeds do not differ in which tasks train how."""
+        """Whether seeds can train as one stack: nothing is fitted, and all seeds train alike for as long."""
         samplers = [phase.sampling for phase in self.phases if isinstance(phase, Train)]
-        if self.guard is not None and self.guard.demote:
+        patient = any(phase.patience is not None for phase in self.phases if isinstance(phase, Train))
+        if patient or (self.guard is not None and self.guard.demote):
             return False
         return not self.shallow and all(sampler is None or sampler.alike for sampler in samplers)
 
@@ -189,6 +190,10 @@ class Run(Settings):
     """Of initialisation, noise, order of rows and split."""
     engine: Engine = Engine()
     """How the run is carried out."""
+    labelled: int | None = Field(None, ge=0)
+    """Target rows of each class whose labels may be read in training; None for all."""
+    held: int = Field(0, ge=0)
+    """Target validation rows of each class whose labels rules of selection may read."""
 
     @model_validator(mode="after")
     def _domains_exist(self) -> Self:
@@ -211,7 +216,9 @@ class Run(Settings):
                 raise _impossible("tasks", f"the dataset has no task {name!r}", suggestion(name, known))
             if wanted.count(name) > 1:
                 raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
-        return _unless(refused_tasks(self.method.phases, self.method.guard, [task.name for task in self.tasks]), self)
+        found = refused_tasks(self.method.phases, self.method.guard, [task.name for task in self.tasks])
+        carried = refused_carrying(self.method.phases, self.method.balance, self.tasks, self.labelled)
+        return _unless(found or carried, self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -221,72 +228,11 @@ class Run(Settings):
 
     @property
     def split(self) -> str:
-        """`source:target` with several domains joined by `+`; `source` alone without a target."""
-        return ":".join("+".join(side) for side in (self.source, self.target) if side)
+        """`source:target` with several domains joined by `+` and declared labels; `source` alone without a target."""
+        return sides(self.source, self.target, self.labelled, self.held)
 
 
 RECIPE_KEYS = tuple(Recipe.model_fields)
-
-
-FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}
-
-
-def with_fitting_rules(run: Run) -> Run:
-    """The run with selection rules that mean something to it.
-
-    Open rules are those that fit: all but `source_score` for one task of classes with a target. Data with several tasks
-    adds `source_score`, which looks at all that are learned, so that one of them alone compares with all together;
-    where no other rule with a score fits, its checkpoint is kept.
-
-    Raises:
-        ConfigError: A rule that was asked for does not fit.
-    """
-    engine, has = run.engine, {"target"} if run.target else set()
-    has |= {"classes"} if any(task.kind == "classification" for task in run.tasks) else set()
-    unfit = [rule for rule in engine.selection if not rule.needs <= has]
-    if "selection" in engine.model_fields_set or (not unfit and len(type(run.data).tasks) < 2):
-        for rule in unfit:
-            lacking = " or ".join(_LACKING[need] for need in sorted(rule.needs - has))
-            fix = "Use source_score and last."
-            raise ConfigError("engine.selection", f"the run has no {lacking}, which this rule reads", rule.name, fix)
-        return run
-    rules = [rule for rule in engine.selection if rule not in unfit] + [Validator.bind("source_score")]
-    keep = engine.keep if engine.keep in [rule.name for rule in rules] else "source_score"
-    return run.model_copy(update={"engine": engine.model_copy(update={"selection": tuple(rules), "keep": keep})})
-
-
-_LACKING = {"classes": "task of classes", "target": "target"}
-
-
-def fill(settings: Mapping[str, Any], dataset: type[Dataset]) -> dict[str, Any]:
-    """Raw recipe settings with what they leave open taken from the dataset, so that overrides can reach into it."""
-    filled = dict(settings)
-    phases = filled.setdefault("phases", [{}])
-    named = [own.get("name") for own in phases if isinstance(own, dict)] if isinstance(phases, list) else []
-    default = "identity" if "linear_svm" in named else dataset.defaults.get("encoder", "mlp")
-    given = filled.get("encoder")
-    if given is None:
-        filled["encoder"] = default
-    elif isinstance(given, dict) and "name" not in given:
-        filled["encoder"] = {**({"name": default} if isinstance(default, str) else default), **given}
-    if isinstance(phases, list):
-        filled["phases"] = [_fill_phase(own, dataset.defaults) for own in phases]
-    return filled
-
-
-def _fill_phase(phase: Any, defaults: Mapping[str, Any]) -> Any:
-    if not isinstance(phase, dict) or phase.get("name", "train") != "train":
-        return phase
-    return {**phase, **{key: defaults.get(key, value) for key, value in FALLBACK.items() if phase.get(key) is None}}
-
-
-def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with everything it left open filled in from the dataset's defaults."""
-    raw = recipe.model_dump()
-    phases = [_fill_phase(phase, dataset.defaults) for phase in raw["phases"]]
-    encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
-    normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
-    return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "normalise": normalise})
 
 
 def _unless(refusal: Refusal | None, settings: Item) -> Item:

@@ -40,6 +40,7 @@ class ValidationView:
             from target to source.
         source_scores: Each task's main metric on source validation rows; empty where one task of classes is all.
         target_scores: The same on target validation rows, for oracles alone.
+        declared_scores: The same on the target validation rows whose labels the split declares; empty without any.
 
     With several tasks, outputs, features and labels are those of the first task of classes.
     """
@@ -53,6 +54,7 @@ class ValidationView:
     backward: np.ndarray | None = None
     source_scores: Mapping[str, float] = field(default_factory=dict)
     target_scores: Mapping[str, float] | None = None
+    declared_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Validator(Plugin, family="validator"):
@@ -62,7 +64,8 @@ class Validator(Plugin, family="validator"):
     reads_inputs: ClassVar[bool] = False
     """True when the score depends on the rows themselves, so that it means the same only for equal transforms."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What a run must have for the score to mean anything: `classes`, a task whose outputs are classes; `target`."""
+    """What a run must have for the score to mean anything: `classes`, a task whose outputs are classes; `target`;
+    `labels`, target validation rows whose labels the split declares."""
 
     def __call__(self, view: ValidationView) -> float:
         """The score of one checkpoint."""

@@ -17,8 +17,9 @@ from dareps.errors import ConfigError, config_error
 from dareps.plugin import Many, Settings, find, suggestion
 from dareps.plugin import plugins as plugins_of
 from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
+from dareps.recipe.defaults import fill
 from dareps.recipe.overrides import apply_overrides
-from dareps.recipe.settings import RECIPE_KEYS, Run, fill
+from dareps.recipe.settings import RECIPE_KEYS, Run
 from dareps.recipe.yaml_io import read
 from dareps.suite.parts import Apart, Change, parts_of
 from dareps.transfer import Phase

@@ -1,5 +1,6 @@
 """Phases of training, the optimizers they use, and scores of what a source model is worth to a target."""
 
+from dareps.transfer._moving import Patience, Unfreeze, members_of, rate_factors, stages_below
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 from dareps.transfer.fit_svm import LinearSVM
@@ -14,9 +15,14 @@ __all__ = [
     "LinearSVM",
     "LogME",
     "Optimizer",
+    "Patience",
     "Phase",
     "Streams",
     "Train",
     "Transferability",
+    "Unfreeze",
+    "members_of",
     "proxy_a_distance",
+    "rate_factors",
+    "stages_below",
 ]

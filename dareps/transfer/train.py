@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from dareps.plugin import Many, Settings
 from dareps.sampling import TaskSampler
 from dareps.schedules import Schedule
+from dareps.transfer._moving import Patience, Unfreeze
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 
@@ -56,7 +57,26 @@ class Train(Phase):
     clip: float | None = Field(None, gt=0)
     """Largest norm of the gradient, per seed."""
     trains: Many[str] = ("*",)
-    """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `align`, or `*` for all."""
+    """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, or `*` for all."""
+    freeze: Many[str] = ()
+    """Parts that stay as they are although `trains` names them: weights, statistics, momenta; no dropout."""
+    freeze_below: str = ""
+    """Stage of the encoder below which all stages stay as they are; none when empty."""
+    unfreeze: Unfreeze | None = None
+    """The stages begin to move one after the other, from the top down; open means all at once."""
+    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Factors on the learning rate by part, such as `{encoder: 0.1}`; the rest learns at the rate itself."""
+    decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate from each stage to the one below it; the heads learn at the rate itself."""
+    tasks: Many[str] = ()
+    """Tasks whose losses train the phase; none named means all that its rows have labels of."""
+    reset: Many[str] = ()
+    """Parts that are drawn anew when the phase begins, where all others are carried over: `heads`, `heads.TASK`,
+    `encoder`, `encoder.STAGE`, `align`. Statistics of normalisation go with their stage."""
+    reset_top: int = Field(0, ge=0)
+    """So many stages, from the top of the encoder down, are drawn anew as well."""
+    patience: Patience | None = None
+    """When the phase ends before its steps are up; open means never."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 
@@ -65,6 +85,10 @@ class Train(Phase):
     apart: bool = False
     """From this phase on, every task goes on by itself from what was shared: each gets a copy of its own, which its own
     loss moves together with its head, as if it were trained alone. Balancing, penalties and couplings end."""
+
+    def __hash__(self) -> int:
+        """Equal phases have equal hashes, also those with a mapping among their settings."""
+        return hash(self.model_dump_json())
 
     def acting(self, count: int) -> tuple[int, ...]:
         """The numbers of the alignments that act, of `count`; none unless the phase reads source and target."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dareps.alignment import ClassifierDiscrepancy
 from dareps.alignment._discrepancy import discrepancy
-from dareps.engine.phases import part_names
+from dareps.engine.moving import part_names
 from dareps.errors import ContractError
 from dareps.testing import check_alignment
 from dareps.types import ORDINARY, View

@@ -17,7 +17,8 @@ from dareps.engine.loop import Trainer
 from dareps.engine.outcome import Outcome
 from dareps.engine.rows import Pool
 from dareps.plugin import _registry, plugins
-from dareps.recipe.settings import Recipe, Run, resolve
+from dareps.recipe.defaults import resolve
+from dareps.recipe.settings import Recipe, Run
 from dareps.types import Task
 from tests.engine._make import CPU
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import dareps.engine.execute as execute_module
+import dareps.engine.building as building_module
 from dareps.data.split import make_split
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.state import broken
@@ -59,7 +59,7 @@ def test_a_stack_with_one_diverging_seed_gives_both_outcomes(tmp_path, monkeypat
         wild = dataclasses.replace(part, x=part.x * np.float32(np.inf))
         return dataclasses.replace(split, source_train=(wild,))
 
-    monkeypatch.setattr(execute_module, "make_split", spoilt)
+    monkeypatch.setattr(building_module, "make_split", spoilt)
     good, bad = execute(runs, Surroundings(tmp_path, CPU))
     assert (good.status, bad.status) == ("ok", "failed")
 

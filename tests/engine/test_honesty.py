@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import dareps.engine.execute as execute_module
+import dareps.engine.building as building_module
 from dareps.data._base import Sealed
 from dareps.data.split import make_split
 from dareps.engine import checkpoint
@@ -33,7 +33,7 @@ def _garbage(*arguments):
 def _both(recipe, tmp_path, monkeypatch):
     overrides = OVERRIDES if recipe != "linear_svm" else ()
     honest = outcome_of(run_of(recipe, overrides), tmp_path / "honest")
-    monkeypatch.setattr(execute_module, "make_split", _garbage)
+    monkeypatch.setattr(building_module, "make_split", _garbage)
     spoilt = outcome_of(run_of(recipe, overrides), tmp_path / "spoilt")
     files = [
         checkpoint.load(tmp_path / side / own.folder / "model.safetensors")[0]

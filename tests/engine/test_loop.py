@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from dareps.engine.phases import rates, trained
+from dareps.engine.moving import trained
+from dareps.engine.phases import rates
 from dareps.engine.rows import IndexOrder
 from dareps.engine.state import evaluation_steps
 from dareps.errors import ConfigError

@@ -6,7 +6,7 @@ import torch
 from dareps import plugin
 from dareps.alignment import Alignment
 from dareps.alignment._modules import AlignmentModule
-from dareps.engine.phases import part_names
+from dareps.engine.moving import part_names
 from dareps.types import ORDINARY, SubStep
 from tests.engine._make import FLOAT64, SHORT, distance, run_of, trainer_of, weights_of
 

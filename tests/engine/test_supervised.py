@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-import dareps.engine.execute as execute_module
+import dareps.engine.building as building_module
 from dareps.data._base import Sealed
 from dareps.data.split import make_split
 from dareps.engine import checkpoint
 from dareps.engine.predict import load
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
-from dareps.recipe.settings import with_fitting_rules
+from dareps.recipe.defaults import with_fitting_rules
 from dareps.suite.expand import pairs
 from tests.engine._make import outcome_of, run_of
 from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, register, run_on
@@ -82,7 +82,7 @@ def test_a_task_alone_starts_from_the_weights_and_rows_of_the_joint_run():
     def first(tasks):
         run = alone(method={"tasks": tasks})
         data = make_split(run.data, run.source, (), 0, "supervised").restricted(run.tasks)
-        return execute_module.build_method(run, data).state_dict(), data.source_train[0].x
+        return building_module.build_method(run, data).state_dict(), data.source_train[0].x
 
     (one, rows), (both, same) = first(["age"]), first(["kind", "age"])
     assert all((one[name] == both[name]).all() for name in one)
@@ -114,7 +114,7 @@ def _float32(part):
 @pytest.mark.parametrize("change", ["labels", "rows"])
 def test_test_rows_are_seen_by_their_score_alone(change, tmp_path, monkeypatch):
     (honest,) = outcomes_of([alone()], tmp_path / "honest")
-    monkeypatch.setattr(execute_module, "make_split", _spoilt(change))
+    monkeypatch.setattr(building_module, "make_split", _spoilt(change))
     (spoilt,) = outcomes_of([alone()], tmp_path / "spoilt")
     assert honest.curves == spoilt.curves
     assert honest.others["age"][0].metrics != spoilt.others["age"][0].metrics

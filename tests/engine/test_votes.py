@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import dareps.engine.execute as execute_module
+import dareps.engine.building as building_module
 from dareps.data.split import make_split
 from dareps.engine.votes import ensemble_accuracy, read_votes
 from tests.engine._make import SHORT, outcome_of, run_of
@@ -24,7 +24,7 @@ def test_each_chosen_checkpoint_votes_as_it_was_scored(tmp_path):
 
 def test_garbage_target_labels_change_no_vote(tmp_path, monkeypatch):
     honest = outcome_of(run_of("mcc", PAPER), tmp_path / "honest")
-    monkeypatch.setattr(execute_module, "make_split", _garbage)
+    monkeypatch.setattr(building_module, "make_split", _garbage)
     spoilt = outcome_of(run_of("mcc", PAPER), tmp_path / "spoilt")
     one, other = (
         read_votes(tmp_path / side, own.identity.key) for side, own in (("honest", honest), ("spoilt", spoilt))

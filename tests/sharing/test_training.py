@@ -8,7 +8,7 @@ import dareps
 from dareps.alignment import Alignment
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.loop import Stopped
-from dareps.engine.phases import part_names
+from dareps.engine.moving import part_names
 from dareps.plugin import plugins
 from dareps.sharing import SharingScheme
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync

@@ -1,0 +1,30 @@
+"""From a bound run to its rows and its method."""
+
+from __future__ import annotations
+
+from dareps.data._base import SplitData
+from dareps.data._few import declare_labels
+from dareps.data.split import make_split
+from dareps.engine.phases import tasks_of
+from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
+from dareps.transfer import Train
+
+
+def build_method(run: Run, data: SplitData) -> Method:
+    """The method of a bound run, initialised by its seed."""
+    shape = tuple(data.source_train[0].x.shape[1:])
+    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed)
+
+
+def split_of(run: Run) -> SplitData:
+    """The rows that a run may see, of all the dataset's tasks, with the target labels that the split declares.
+
+    Labels are counted by class of a task that the last phase trains.
+    """
+    data = make_split(run.data, run.source, run.target, run.seed, run.protocol)
+    if run.labelled is None:
+        return data
+    last = [phase for phase in run.method.phases if isinstance(phase, Train)][-1:]
+    tasks = tasks_of(last[0], run.tasks) if last else run.tasks
+    return declare_labels(data, run.seed, run.labelled, run.held, tasks, f"split {run.data.name}")
