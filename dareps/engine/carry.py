@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dareps.engine.moving import named, stages_of
+from dareps.engine.moving import Rates, moving_in, named, stages_of
 from dareps.engine.phases import Plan
 from dareps.engine.population import Population
 from dareps.errors import ConfigError
@@ -30,6 +30,17 @@ def reset_parts(population: Population, plan: Plan) -> set[str]:
         raise ConfigError(f"{where}.reset_top", what, phase.reset_top, "Draw fewer anew.")
     top = [f"encoder.{stage}" for stage in stages[len(stages) - phase.reset_top :]]
     return named(population, [*phase.reset, *top], f"{where}.reset")
+
+
+def check_names(population: Population, plan: Plan) -> None:
+    """Look up everything that a phase names before anything is trained.
+
+    Raises:
+        ConfigError: A part, a stage or a rate of the phase fits nothing.
+    """
+    Rates(population, moving_in(population, plan), torch.device("cpu"), plan)
+    moving_in(population, plan, 0)
+    reset_parts(population, plan)
 
 
 def start_anew(population: Population, plan: Plan, former: Former) -> None:

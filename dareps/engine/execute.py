@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from dareps.data._base import SplitData
+from dareps.engine.beginnings import Beginnings
 from dareps.engine.building import build_method, split_of
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.fault import fault_line
@@ -90,8 +91,11 @@ def _train(
     hooks = Hooks(surroundings.report, surroundings.stop, keeper.due)
     stacked = True if runs[0].engine.stack and len(runs) > 1 else None
     trainer = Trainer(runs, data, surroundings.device, hooks, stacked)
+    beginnings = Beginnings(surroundings.folder, runs, [own.checksum for own in data])
+    hooks.between = lambda trainer: beginnings.keep(trainer, keeper.elapsed)
     try:
-        keeper.resume(trainer)
+        if not keeper.resume(trainer):
+            keeper.spent += beginnings.enter(trainer)
     except CheckpointError as error:
         warnings.warn(f"{error} The run starts afresh.", stacklevel=2)
         trainer = Trainer(runs, data, surroundings.device, hooks, stacked)

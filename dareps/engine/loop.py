@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dareps.data._base import LabelledPart, Part, SplitData
+from dareps.data._base import SplitData
 from dareps.engine.building import build_method
 from dareps.engine.capture import Inputs, StepFunction, maybe_capture
-from dareps.engine.carry import Former, reset_parts, start_anew
+from dareps.engine.carry import Former, check_names, start_anew
 from dareps.engine.evaluate import Evaluator
+from dareps.engine.features import after, cut_of, put_features
 from dareps.engine.guard import to_let_go
 from dareps.engine.judging import Point, judge
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
 from dareps.engine.moving import Rates, freeze_rest, independent, moving_in, thaws, trained
-from dareps.engine.phases import Plan, plans, rates, stream_parts, unlabelled_tasks, warn_of_idle_branches
+from dareps.engine.phases import Plan, plans, rates, stream_parts, warn_of_idle_branches, warn_of_lacking
 from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
 from dareps.engine.refresh import begin, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
-from dareps.engine.state import DTYPES, broken, inherit, load_optimizer
+from dareps.engine.state import DTYPES, Precision, broken, inherit, load_optimizer
 from dareps.engine.update import Update
 from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.settings import Run
@@ -46,11 +45,13 @@ class Hooks:
         report: Called at every flush.
         stop: Asked at every flush; true ends training after a checkpoint.
         checkpoint: Called with the trainer when state is worth keeping.
+        between: Called with the trainer between two phases.
     """
 
     report: Callable[[Report], None] = field(default=lambda _: None)
     stop: Callable[[], bool] = field(default=lambda: False)
     checkpoint: Callable[[Trainer], None] = field(default=lambda _: None)
+    between: Callable[[Trainer], None] = field(default=lambda _: None)
 
 
 class Stopped(Exception):
@@ -91,16 +92,12 @@ class Trainer:
         self.ledgers = [Ledger() for _ in runs]
         self.tasks = self.population.method.tasks
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
-        lacking = unlabelled_tasks([plan.phase for plan in self.plans], data[0], self.tasks)
-        if lacking:
-            told = "; ".join(f"tasks.{task}: no labels in {', '.join(domains)}" for task, domains in lacking.items())
-            warnings.warn(f"{told}, which do not train it.", stacklevel=2)
+        warn_of_lacking([plan.phase for plan in self.plans], data[0], self.tasks)
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
-            Rates(self.population, moving_in(self.population, plan), device, plan)
-            moving_in(self.population, plan, 0)
-            reset_parts(self.population, plan)
+            check_names(self.population, plan)
         self.points = judged_at(self.plans, self.engine.evaluations)
         self.former: Former = {}
+        self.cut = 0
         if self.engine.conflict is not None:
             trained(self.population, self.engine.conflict.along, "engine.conflict.along")
         warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
@@ -119,6 +116,7 @@ class Trainer:
         for plan in self.plans[self.position.phase :]:
             self._phase(plan)
             self.position = Position(plan.number + 1, 0)
+            self.hooks.between(self)
         if not any(self.points.values()):  # Such as a last phase of no steps.
             self._evaluate(self.total)
         return self.ledgers
@@ -178,18 +176,22 @@ class Trainer:
     def pool(self, plan: Plan) -> Pool:
         """The rows that a phase reads, on the device."""
         assert plan.phase.batch is not None
-        parts = self._parts(plan)
+        parts = [stream_parts(plan.phase, own) for own in self.data]
         seeds = [run.seed for run in self.runs]
         kind = LoaderPool if self.engine.rows == "loader" else Pool
         where = (self.device, self.dtype)
         pool = kind(seeds, parts, plan.phase.batch, plan.number, *where, self.run.data.augment, self.tasks)
         if isinstance(pool, LoaderPool):
             pool.start(self.engine.loaders)
+        self.cut = cut_of(self.population, plan, self.run)
+        if self.cut and not put_features(pool, parts, self.population, plan, self.cut, self._precision()):
+            self.cut = 0
         return pool
 
     def steps(self, plan: Plan, pool: Pool) -> Steps:
         """The steps of a phase, each of which trains the tasks that the phase's sampling chooses."""
-        choice = choice_of(plan, self.population.seeds, self._parts(plan), self.tasks)
+        parts = [stream_parts(plan.phase, own) for own in self.data]
+        choice = choice_of(plan, self.population.seeds, parts, self.tasks)
         conflict = self.engine.conflict
         return Steps(partial(self.step_function, plan, pool), choice, conflict.every if conflict else 0)
 
@@ -214,7 +216,7 @@ class Trainer:
             independent(self.population, self._moving),
             subs,
             plan.phase.clip,
-            self._precision(),
+            after(self.cut, self._precision()),
             tasks,
             wants_after_step(self.population.method),
             self.engine.conflict if watched else None,
@@ -286,14 +288,11 @@ class Trainer:
             self.population.load(ledger.snapshots[ledger.standing.step])
         ledger.standing, ledger.waited = None, 0
 
-    def _parts(self, plan: Plan) -> list[list[Part | LabelledPart]]:
-        return [stream_parts(plan.phase, own) for own in self.data]
-
     def _sub_parameters(self, sub: SubStep, plan: Plan) -> list[nn.Parameter]:
         wanted = {id(value) for value in trained(self.population, sub.trains, f"sub-step {sub.name}")}
         return [own for own in self._moving if id(own) in wanted and own.requires_grad]
 
-    def _precision(self) -> Callable[[], AbstractContextManager[Any]]:
+    def _precision(self) -> Precision:
         """Makes the context in which losses are computed."""
         if self.engine.precision != "bf16":
             return nullcontext

@@ -13,6 +13,7 @@ from dareps.engine.population import Population
 from dareps.errors import ConfigError
 from dareps.maths.staged import Staged
 from dareps.recipe.method import Method
+from dareps.sharing._part import Part
 from dareps.transfer import Train, members_of, rate_factors, stages_below
 
 
@@ -22,6 +23,7 @@ def part_names(population: Population) -> dict[str, list[str]]:
     Parts are `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, `align.INDEX`, and `*` for all.
     """
     parts: dict[str, list[str]] = {"*": list(population.parameters)}
+    parts |= {f"encoder.{stage}": [] for stage in stages_of(population.method)}  # Some have no parameters.
     for name in population.parameters:
         head, *rest = name.split(".")
         parts.setdefault(head, []).append(name)
@@ -40,9 +42,9 @@ def stage_of(name: str) -> str:
 
 
 def stages_of(method: Method) -> list[str]:
-    """The stages of the encoder, from the input on; a scheme may have cut it into several pieces."""
-    pieces = [module.names for module in method.encoder.modules() if isinstance(module, Staged)]
-    return list(dict.fromkeys(name for names in pieces for name in names))
+    """The stages of the encoder, from the input on; empty for a scheme that has none."""
+    whole = (module.whole for module in method.encoder.modules() if isinstance(module, Staged | Part))
+    return list(next(whole, ()))
 
 
 def named(population: Population, wanted: Sequence[str], where: str) -> set[str]:
@@ -52,8 +54,7 @@ def named(population: Population, wanted: Sequence[str], where: str) -> set[str]
         ConfigError: The method has no such part.
     """
     parts = part_names(population)
-    stages: dict[str, list[str]] = {f"encoder.{stage}": [] for stage in stages_of(population.method)}  # Some are bare.
-    return {name for part in wanted for name in members_of(part, {**stages, **parts}, where)}
+    return {name for part in wanted for name in members_of(part, parts, where)}
 
 
 def trained(population: Population, wanted: Sequence[str], where: str) -> list[nn.Parameter]:

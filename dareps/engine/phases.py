@@ -91,6 +91,14 @@ def unlabelled_tasks(phases: Sequence[Train], data: SplitData, tasks: Sequence[T
     return lacking
 
 
+def warn_of_lacking(phases: Sequence[Train], data: SplitData, tasks: Sequence[Task]) -> None:
+    """Warn of domains that some task is not trained on, for want of labels."""
+    lacking = unlabelled_tasks(phases, data, tasks)
+    if lacking:
+        told = "; ".join(f"tasks.{task}: no labels in {', '.join(domains)}" for task, domains in lacking.items())
+        warnings.warn(f"{told}, which do not train it.", stacklevel=3)
+
+
 def _bare(parts: Sequence[LabelledPart]) -> list[Part]:
     return [Part(part.domain, part.role, part.x) for part in parts]
 

@@ -58,8 +58,13 @@ class Checkpointer:
         checkpoint.save(self.path, tensors, record)
         self.written = time.monotonic()
 
-    def resume(self, trainer: Trainer) -> bool:
+    def resume(self, trainer: Trainer, whole: bool = True) -> bool:
         """Put a trainer where the file left off; false when there is no file.
+
+        Args:
+            trainer: The trainer.
+            whole: Whether the file is of the very same run; else of one with other phases to come, whose regularisers
+                have nothing in it yet.
 
         Raises:
             CheckpointError: The file is damaged or belongs to other runs.
@@ -69,7 +74,11 @@ class Checkpointer:
         tensors, record = checkpoint.load(self.path)
         if record["keys"] != self.keys:
             raise CheckpointError(str(self.path), "belongs to other runs", record["keys"], "Delete it.")
-        trainer.population.load(checkpoint.below(tensors, "model"))
+        weights = checkpoint.below(tensors, "model")
+        if not whole:
+            present = trainer.population.state().items()
+            weights |= {name: value for name, value in present if name.startswith("regularise.")}
+        trainer.population.load(weights)
         trainer.resumed_optimizer = checkpoint.below(tensors, "optimizer") if record["step"] else {}
         trainer.former = checkpoint.below(tensors, "former")
         snapshots: list[dict[int, dict[str, Tensor]]] = [{} for _ in trainer.ledgers]

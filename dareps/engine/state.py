@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,10 @@ from dareps.recipe.method import Method
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
 """Floating type of parameters by precision; bf16 is autocast over float32."""
+
+
+Precision = Callable[[], AbstractContextManager[Any]]
+"""Makes the context in which losses are computed."""
 
 
 def evaluation_steps(total: int, count: int) -> set[int]:

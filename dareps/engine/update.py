@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from dareps.engine.moving import Rates, trained
 from dareps.engine.population import Population
 from dareps.engine.refresh import after_step
 from dareps.engine.rows import Pool
+from dareps.engine.state import Precision
 from dareps.recipe.settings import Conflict
 from dareps.types import ORDINARY, SubStep
 
@@ -50,7 +49,7 @@ class Update:
     parts: Sequence[Sequence[nn.Parameter]]
     subs: Sequence[tuple[SubStep, list[nn.Parameter]]]
     clip: float | None
-    precision: Callable[[], AbstractContextManager[Any]]
+    precision: Precision
     tasks: tuple[str, ...] | None
     follows: bool
     conflict: Conflict | None

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from torch import Tensor, nn
+
+from dareps.maths.scope import Scope
+
+_passed: list[int] = []
+
+
+def entering(stages: int) -> Scope[int]:
+    """Say that the rows which encoders are given inside have passed so many of their stages already."""
+    return Scope(_passed, stages)
 
 
 class Staged(nn.Module):
@@ -19,13 +30,18 @@ class Staged(nn.Module):
     shapes: dict[str, tuple[int, ...]]
 
     @property
+    def whole(self) -> tuple[str, ...]:
+        """The stages of the encoder that this is, or is a part of."""
+        return self.names
+
+    @property
     def features(self) -> int:
         """Width d of the last stage's output."""
         return self.shapes[self.names[-1]][0]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (n, d) of x (n, *shape)."""
-        for stage in self.chain.values():
+        """Features (n, d) of x (n, *shape); inside `entering`, of what the stages passed have made of it."""
+        for stage in islice(self.chain.values(), _passed[-1], None) if _passed else self.chain.values():
             x = stage(x)
         return x
 

@@ -22,6 +22,7 @@ PHASE_OPEN: Final[Mapping[str, Any]] = {
     "reset": [],
     "reset_top": 0,
     "patience": None,
+    "cache": "auto",
 }
 
 

@@ -15,10 +15,14 @@ class Part(nn.Module):
     Args:
         encoder: The encoder, which gives them up.
         stages: Their names.
+
+    Attributes:
+        whole: All stages of the encoder.
     """
 
     def __init__(self, encoder: Staged, stages: Sequence[str]) -> None:
         super().__init__()
+        self.whole = encoder.whole
         self.chain = nn.ModuleDict({stage: encoder.chain[stage] for stage in stages})
 
     def forward(self, x: Tensor) -> Tensor:

@@ -75,6 +75,9 @@ class Train(Phase):
     `encoder`, `encoder.STAGE`, `align`. Statistics of normalisation go with their stage."""
     reset_top: int = Field(0, ge=0)
     """So many stages, from the top of the encoder down, are drawn anew as well."""
+    cache: Literal["auto", "on", "off"] = "auto"
+    """Whether the features of stages that keep still, from the input on, are computed once instead of at every step;
+    `auto` where nothing changes the rows before, so that only rounding differs."""
     patience: Patience | None = None
     """When the phase ends before its steps are up; open means never."""
     align: Which = True
