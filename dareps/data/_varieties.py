@@ -22,11 +22,11 @@ ROLL, MOVE = 0.6, 0.22
 """Largest roll in radians, and largest shift in halves of the image's side."""
 SHADE = 0.06
 """Half-width of a colour's variation within its variety."""
-GREEN = np.array([0.28, 0.52, 0.14])
-DULL = np.array([0.50, 0.33, 0.12])
-WITHIN = 0.4
+GREEN = np.array([0.20, 0.52, 0.14])
+DULL = np.array([0.38, 0.24, 0.10])
+WITHIN = 0.3
 """How far a fruit may be from the middle of its ripeness, where neighbours are 1 apart."""
-TURNED_GREEN, TURNED_DULL = 0.45, 0.3
+TURNED_GREEN, TURNED_DULL = 0.65, 0.5
 """Shares of green and brown one step from ripe."""
 SPOTS, LAST_SPOT = 9, 1.3
 """Brown spots appear one after the other with ripeness, the last at this distance above ripe."""
@@ -90,7 +90,7 @@ def scenes(domain: str, part: str, look: Look) -> Scenes:
     variety, ripeness = classes(look.count)
     sizes = SIZE * np.array([LOOKS[name].size for name in VARIETIES])[variety]
     pose = look.pose * swing(look.count, 3, *key, "pose")
-    place, extent = uniform(look.count, 3 * SPOTS, *key, "spots").reshape(3, SPOTS, -1), (0.08, 0.17)
+    place, extent = uniform(look.count, 3 * SPOTS, *key, "spots").reshape(3, SPOTS, -1), (0.10, 0.20)
     spots = np.stack([2 * place[0] - 1, 2 * place[1] - 1, extent[0] + (extent[1] - extent[0]) * place[2]])
     return Scenes(
         variety=variety,
@@ -154,6 +154,6 @@ def _spots(draws: np.ndarray, a: np.ndarray, b: np.ndarray, level: np.ndarray) -
     brown = np.zeros_like(a)
     for number, (right, down, extent) in enumerate(draws.reshape(3, SPOTS, -1, 1, 1).swapaxes(0, 1)):
         appears = LAST_SPOT * (number + 1) / SPOTS
-        strength = 0.8 * np.clip((level - appears) / 0.2 + 1, 0, 1)
+        strength = 0.9 * np.clip((level - appears) / 0.2 + 1, 0, 1)
         brown = np.maximum(brown, strength * np.exp(-((a - right) ** 2 + (b - down) ** 2) / (2 * extent**2)))
     return brown

@@ -98,7 +98,7 @@ def _thick_banana(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:
 
 LOOKS: Final[Mapping[str, Variety]] = {
     "gala": Variety(apple, 0.95, (0.95, 0.74, 0.30), (0.80, 0.14, 0.14), streaks),
-    "granny_smith": Variety(_round_apple, 1.06, (0.60, 0.78, 0.22), (0.80, 0.88, 0.50), dots),
+    "granny_smith": Variety(_round_apple, 1.06, (0.70, 0.82, 0.26), (0.80, 0.88, 0.50), dots),
     "golden": Variety(_tall_apple, 1.0, (0.93, 0.84, 0.34), (0.95, 0.62, 0.38), flush),
     "navel": Variety(orange, 1.1, (0.97, 0.58, 0.08), (0.97, 0.58, 0.08), plain),
     "mandarin": Variety(_flat_orange, 0.88, (0.96, 0.47, 0.05), (0.25, 0.40, 0.12), calyx),
