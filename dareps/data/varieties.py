@@ -54,9 +54,9 @@ class Varieties(ImageSet):
     """Official test rows of each domain."""
     pose: float = Field(1.0, ge=0, le=1)
     """0: fruit is centred and upright; 1: moved and rolled by the largest amounts."""
-    background: float = Field(0.8, ge=0, le=1)
+    background: float = Field(0.6, ge=0, le=1)
     """0: plain grey; 1: strong colours and waves."""
-    light: float = Field(0.4, ge=0, le=1)
+    light: float = Field(0.3, ge=0, le=1)
     """How strongly the light differs between images in brightness and colour."""
     noise: float = Field(0.1, ge=0, le=1)
     """Standard deviation of each pixel's noise, of a range of 1."""
