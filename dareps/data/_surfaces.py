@@ -47,22 +47,37 @@ def apple(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:
 
 def orange(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:
     """A sphere with a dimpled peel and a dark navel."""
+    navel = np.exp(-(((a - 0.2) ** 2 + (b + 0.55) ** 2) / 0.02))
+    return peel(a, b, turns)._replace(mark=0.9 * navel)
+
+
+def peel(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:
+    """A sphere with a dimpled peel."""
     body = _round(a, b)
     waves = 0.16 * np.stack([np.sin(17 * a + 5 * b), np.sin(17 * b - 5 * a), np.zeros_like(a)])
-    navel = np.exp(-(((a - 0.2) ** 2 + (b + 0.55) ** 2) / 0.02))
-    return Surface(body.inside, _unit(body.normal + waves), 0.9 * navel, 0.1)
+    return Surface(body.inside, _unit(body.normal + waves), np.zeros_like(a), 0.1)
 
 
 def banana(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:
     """A tapering tube around an arc, with dark tips."""
-    a, b = BANANA * a, BANANA * b
-    angle, radius = np.arctan2(a, b + 0.75) / 1.05, np.hypot(a, b + 0.75)
-    width = 0.36 * np.sqrt(np.clip(1 - np.abs(angle) ** 3, 1e-6, None)) + 0.05
-    across = (radius - 1) / width
+    return tube(BANANA * a, BANANA * b, half=1.05, width=0.36)
+
+
+def tube(a: np.ndarray, b: np.ndarray, *, half: float, width: float) -> Surface:
+    """A tapering tube around an arc of radius 1 and twice `half` radians, as wide as twice `width`, with dark tips."""
+    angle, radius = np.arctan2(a, b + 0.75) / half, np.hypot(a, b + 0.75)
+    taper = width * np.sqrt(np.clip(1 - np.abs(angle) ** 3, 1e-6, None)) + 0.05
+    across = (radius - 1) / taper
     inside = (np.abs(across) < 1) & (np.abs(angle) < 1.08)
     side = np.clip(across, -1, 1) / np.maximum(radius, 1e-6)
     normal = np.stack([side * a, side * (b + 0.75), np.sqrt(np.clip(1 - across**2, 0, None))])
     return Surface(inside, _unit(normal), np.clip((np.abs(angle) - 0.85) / 0.1, 0, 1), 0.15)
+
+
+def stretched(shape: Shape, a: np.ndarray, b: np.ndarray, turns: np.ndarray, *, wide: float, high: float) -> Surface:
+    """A shape made wider and higher by factors; its normals are those of the stretched surface."""
+    seen = shape(a / wide, b / high, turns)
+    return seen._replace(normal=_unit(seen.normal / np.array([wide, high, 1.0])[:, None, None, None]))
 
 
 def ball(a: np.ndarray, b: np.ndarray, turns: np.ndarray) -> Surface:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dareps.data._attribute_names import COLOURS, DOMAINS, KINDS, TYPICAL
-from dareps.data._attributes import SIDE, Look, Scenes, colour_shares, render, rendered, scenes
+from dareps.data._attributes import Look, Scenes, colour_shares, render, rendered, scenes
+from dareps.data._drawing import SIDE
 from dareps.data._surfaces import SHAPES
 from dareps.data.attributes import Attributes
 from dareps.data.split import make_split
