@@ -86,6 +86,7 @@ def show(outcome: Outcome, folder: Path) -> None:
     from rich.table import Table
 
     from dareps.engine.outcome import by_task
+    from dareps.suite.forgetting import forgotten
 
     own = outcome.identity
     title = f"{own.recipe} on {own.dataset}/{own.split}, seed {own.seed}"
@@ -106,6 +107,9 @@ def show(outcome: Outcome, folder: Path) -> None:
         say(f"Saved is the checkpoint chosen by {kept}; change it with engine.keep=RULE.")
     if outcome.target_labels:
         say(f"Training saw {outcome.target_labels} target labels.")
+    for task, (before, after) in forgotten(outcome).items():
+        told = f"{before:.3f} when it had been learned, {after:.3f} at the end"
+        say(f"Forgetting: {task} on source validation rows {told}.")
     for text in outcome.warnings:
         warn(text)
     if outcome.folder:

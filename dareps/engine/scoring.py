@@ -50,7 +50,9 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     run, ledger = own.run, own.ledger
     phases = [phase for phase in run.method.phases if isinstance(phase, Train)]
     count = target_labels(phases, own.data)
-    reads_source = not phases or any(phase.streams.source for phase in phases)
+    last = phases[-1].streams if phases else None
+    moves_on = last is not None and last.target == "labelled" and last.source is None
+    reads_source = not phases or (any(phase.streams.source for phase in phases) and not moves_on)
     if ledger.failure:
         return Outcome(own.identity, "failed", count, own.seconds, ledger.failure, curves=ledger.curves)
     evaluator = Evaluator(own.data, device, DTYPES[run.engine.precision], run.engine.validation_rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dareps.report._amounts import amounts_plot
 from dareps.report._clouds import scatter_plot
 from dareps.report._confusion import CAPTION, confusion_plot
 from dareps.report._format import listed
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_SCATTERS = 2
-ACCURACY = "Accuracy"
+ACCURACY, BY_AMOUNT = "Accuracy", "Accuracy by labelled target rows"
+TOP = (ACCURACY, BY_AMOUNT)
+"""Figures that stand above the tables."""
+AMOUNTS = "Bands: 95 % intervals over seeds. Differences are paired by seed."
 Drawn = tuple[str, str, "Figure | None"]
 """Title, caption and figure; None where there is nothing to draw."""
 
@@ -24,6 +28,7 @@ def drawn(section: Section, look: dict[str, Look]) -> list[Drawn]:
     """All figures of a dataset."""
     return [
         (ACCURACY, _accuracy_caption(section), accuracy_plot(section, look)),
+        (BY_AMOUNT, AMOUNTS, amounts_plot(section, look)),
         ("Learning curves", _curves_caption(section), curves_plot(section, look)),
         *_scatters(section),
         ("Confusion on the target", CAPTION, confusion_plot(section)),

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dareps.report._amounts import told
 from dareps.report._delta import delta_notes, delta_tables
+from dareps.report._forgetting import forgetting_tables
 from dareps.report._format import interval, percent
 from dareps.report._made import made_table, remarks, stale_told
 from dareps.report._section import HEADLINE, Section, preferred, sections
@@ -26,10 +28,11 @@ from dareps.suite._results import AVERAGE, CHOSEN, TARGET_ONLY
 from dareps.suite.apart import Comparison, standing
 from dareps.suite.delta import delta_board
 from dareps.suite.exports import Entry
+from dareps.suite.forgetting import forgetting_board
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
-FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv", "domains.csv", "delta.csv")
+FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv", "domains.csv", "delta.csv", "forgetting.csv")
 """What lies beside the page."""
 FEW_SPLITS = 4
 """Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
@@ -70,7 +73,8 @@ class Block:
 class Page:
     """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong.
 
-    `seeds` is what `ensembles.csv` holds; `delta` sets recipes against the single-task baseline.
+    `seeds` is what `ensembles.csv` holds; `delta` sets recipes against the single-task baseline, and
+    what they know at the end against what they knew before.
     """
 
     title: str
@@ -104,7 +108,7 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         reading=reading(comparison.reference) if found else (),
         lists=tuple(table for table in lists if table is not None),
         seeds=tuple(seeds),
-        delta=tuple(delta_tables(gains, preferred(selection))),
+        delta=(*delta_tables(gains, preferred(selection)), *forgetting_tables(forgetting_board(outcomes))),
     )
 
 
@@ -118,7 +122,7 @@ def _block(section: Section, asked: str, entries: Sequence[SeedEntry]) -> Block:
         name=section.name,
         section=section,
         remarks=tuple(remarks(section)),
-        summary=tuple(summary(section, asked)),
+        summary=(*summary(section, asked), *told(section)),
         verdict=verdict(section),
         tiles=tuple(_tiles(section)),
         tables=(board_table(section), *([] if seeds is None else [seeds]), *(each if few else heat)),

@@ -20,6 +20,7 @@ from dareps.suite._results import (
     TARGET_ONLY,
     Place,
     Result,
+    baseline_among,
     dataset_name,
     results,
     split_name,
@@ -245,7 +246,9 @@ def _section(
     used = next((own for own in (*preferred(rule), *sorted(known)) if own in known), rule)
     best = best_recipe(found, used) if comparable(used) else {}
     choices = {(split, seed): result for (_, split, seed), result in best.items()}
-    return Section(name, used, tuple(outcomes), tuple(entries), choices, tuple(stale), reference)
+    outcomes = tuple(outcomes)
+    base = baseline_among(reference, [own.identity.recipe for own in outcomes])
+    return Section(name, used, outcomes, tuple(entries), choices, tuple(stale), base)
 
 
 def _reads_source(run: Outcome) -> bool:

@@ -63,12 +63,12 @@ def _figures(block: Block, name: str, look: dict[str, Look]) -> list[dict[str, s
     """The block's figures in order, each with its place, a title, a caption and its SVG."""
     from markupsafe import Markup
 
-    from dareps.report._figures import ACCURACY, drawn
+    from dareps.report._figures import TOP, drawn
 
     with styled():
         return [
             {
-                "place": "top" if title == ACCURACY else "below",
+                "place": "top" if title in TOP else "below",
                 "title": title,
                 "caption": caption,
                 "svg": Markup(svg(figure, f"{name}-{place}")),

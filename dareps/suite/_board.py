@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dareps.engine.outcome import Outcome
-from dareps.suite._results import AVERAGE, CHOSEN, SOURCE_ONLY, TARGET_ONLY, Place, Result, results
+from dareps.suite._results import (
+    AVERAGE,
+    CHOSEN,
+    SOURCE_ONLY,
+    TARGET_ONLY,
+    Place,
+    Result,
+    baseline_among,
+    results,
+)
 from dareps.suite.statistics import (
     best_recipe,
     comparable,
@@ -55,17 +64,23 @@ class Entry:
 
 
 def leaderboard(outcomes: Iterable[Outcome], reference: str = SOURCE_ONLY) -> list[Entry]:
-    """All entries, by dataset, split (the average first), selection rule and recipe; differences are to `reference`."""
+    """All entries, by dataset, split (the average first), selection rule and recipe.
+
+    Args:
+        outcomes: Current runs.
+        reference: The recipe that differences are to; of several, separated by commas, the first that a dataset has.
+    """
     found = results(outcomes)
     entries: list[Entry] = []
     for dataset in sorted({result.dataset for result in found}):
         rows = [result for result in found if result.dataset == dataset]
         splits = sorted({result.split for result in rows})
+        base = baseline_among(reference, [result.recipe for result in rows])
         rules = sorted({result.selection for result in rows})
         for name, members in [(AVERAGE, splits), *((split, [split]) for split in splits)]:
             for rule in rules:
                 group = [row for row in rows if row.split in members and row.selection == rule]
-                entries += _group(_with_chosen(group, rule), name, members, reference)
+                entries += _group(_with_chosen(group, rule), name, members, base)
     return entries
 
 

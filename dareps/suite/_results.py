@@ -79,6 +79,13 @@ def split_name(run: Identity) -> str:
     return f"all {len(domains)} domains"
 
 
+def baseline_among(names: str, recipes: Iterable[str]) -> str:
+    """The first of several baselines, separated by commas, that is among the recipes; the first one where none is."""
+    wanted = [name.strip() for name in names.split(",")]
+    known = set(recipes)
+    return next((name for name in wanted if name in known), wanted[0])
+
+
 def table_names(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], str]:
     """(dataset, task) -> table name: the dataset's, with the task behind a slash where a dataset has several."""
     pairs = {(dataset_name(outcome.identity), outcome.identity.task) for outcome in by_task(outcomes)}

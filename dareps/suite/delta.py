@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from dareps.engine.outcome import Outcome
-from dareps.suite._results import dataset_name, split_name
+from dareps.suite._results import baseline_among, dataset_name, split_name
 from dareps.suite.statistics import SEEDS_FOR_T, SPLITS_FOR_WILCOXON, holm, interval, mean, t_p, wilcoxon_p
 from dareps.suite.units import figures_of, kind_of_unit, units_of
 
@@ -203,7 +203,7 @@ def delta_board(outcomes: Iterable[Outcome], baseline: str) -> list[DeltaEntry]:
 
     Args:
         outcomes: Current runs, joined where they stand for one.
-        baseline: The recipe to compare with.
+        baseline: The recipe to compare with; of several, separated by commas, the first that a split has.
     """
     places: dict[tuple[str, str], list[Outcome]] = {}
     for own in outcomes if baseline else ():
@@ -212,9 +212,10 @@ def delta_board(outcomes: Iterable[Outcome], baseline: str) -> list[DeltaEntry]:
     for place in sorted(places):
         runs = places[place]
         rules = sorted({row.selection for own in runs for row in own.selected})
-        recipes = sorted({own.identity.recipe for own in runs if own.status == "ok"} - {baseline})
+        base = baseline_among(baseline, [own.identity.recipe for own in runs])
+        recipes = sorted({own.identity.recipe for own in runs if own.status == "ok"} - {base})
         for rule in rules:
-            pairs = [_pair(place, rule, recipe, runs, baseline) for recipe in recipes]
+            pairs = [_pair(place, rule, recipe, runs, base) for recipe in recipes]
             for measure in MEASURES:
                 entries += _adjusted([pair.delta(measure) for pair in pairs])
             entries += _adjusted([entry for pair in pairs for entry in pair.differences()])

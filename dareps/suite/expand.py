@@ -12,19 +12,17 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from dareps.data._base import Dataset
 from dareps.errors import ConfigError, config_error
-from dareps.plugin import Many, Settings, find, suggestion
+from dareps.plugin import Many, Settings, suggestion
 from dareps.plugin import plugins as plugins_of
 from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
 from dareps.recipe.defaults import fill
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run
 from dareps.recipe.yaml_io import read
-from dareps.suite.parts import Apart, Change, parts_of
+from dareps.suite.parts import Apart, Change, pairs, parts_of
 from dareps.transfer import Phase
 
-EVERY_PAIR, EVERY_DOMAIN = "*:*", "*"
 EVERY = "all"
 _RENAME = "Give each a name of its own: {name: mine, recipe: dan, set: {...}}."
 
@@ -40,6 +38,8 @@ class Entry(Settings):
     """Overrides for this recipe: `key.path: value`."""
     apart: Apart | None = None
     """Train a model for each task, or for each domain of a split without a target, instead of one for all."""
+    splits: Many[str] = ()
+    """Those of the suite's splits that it is run on; none named means all."""
 
     @property
     def source(self) -> str:
@@ -56,7 +56,8 @@ class Suite(Settings):
     recipes: Many[str | Entry]
     """Recipes' names or files, or mappings of `name`, `recipe`, `set` and `apart`; `all` means every shipped recipe."""
     baseline: str = ""
-    """The entry that Delta_m compares with: the first that trains apart, when empty."""
+    """The entry that others are compared with, or several, separated by commas, of which each table takes the first it
+    has; when empty, the first that trains apart."""
     without: Many[str] = ()
     """Shipped recipes that `all` leaves out, because they do not fit the data."""
     seeds: int = Field(3, ge=1)
@@ -108,11 +109,18 @@ class Suite(Settings):
         return self
 
     @model_validator(mode="after")
-    def _baseline_listed(self) -> Self:
+    def _names_listed(self) -> Self:
         names = [entry.name for entry in self.entries]
-        if self.baseline and self.baseline not in names:
-            context = {"key": "baseline", "name": self.baseline, "fix": suggestion(self.baseline, names)}
-            raise PydanticCustomError("baseline", "{key}: no entry is called '{name}'. {fix}", context)
+        for name in self.baseline.split(",") if self.baseline else ():
+            if name.strip() not in names:
+                context = {"key": "baseline", "name": name.strip(), "fix": suggestion(name.strip(), names)}
+                raise PydanticCustomError("baseline", "{key}: no entry is called '{name}'. {fix}", context)
+        for entry in self.listed:
+            for split in entry.splits:
+                if split not in self.splits:
+                    context = {"key": f"recipes.{entry.name}.splits", "name": split}
+                    context["fix"] = suggestion(split, self.splits)
+                    raise PydanticCustomError("split", "{key}: the suite has no split '{name}'. {fix}", context)
         return self
 
     @property
@@ -176,6 +184,7 @@ def expand(
     return [
         bind_run(entry.source, part, seed, [*changes[entry.name], *own], label=entry.name, plugins=files)
         for split, entry in itertools.product(splits_of(suite, splits), wanted)
+        if split in (entry.splits or [split])
         for part, own in _parts(entry, split, changes[entry.name])
         for seed in range(seeds or suite.seeds)
     ]
@@ -283,18 +292,3 @@ def _phase_keys(entry: Entry) -> set[str]:
     names = [phase.get("name", Phase.default) for phase in named if isinstance(phase, dict)]
     classes = plugins_of(Phase)
     return {key for name in names if name in classes for key in classes[name].model_fields}
-
-
-def pairs(text: str) -> list[str]:
-    """A split, or for `DATA/*:*` all ordered pairs of the dataset's domains, for `DATA/*` each of them."""
-    name, slash, domains = text.partition("/")
-    if domains not in (EVERY_PAIR, EVERY_DOMAIN):
-        return [text]
-    try:
-        dataset = find(Dataset, name)
-    except PydanticCustomError as error:
-        fix = str((error.context or {}).get("fix", ""))
-        raise ConfigError("split", "no dataset has this name", name, fix) from None
-    if domains == EVERY_DOMAIN:
-        return [f"{name}{slash}{domain}" for domain in dataset.domains]
-    return [f"{name}{slash}{source}:{target}" for source, target in itertools.permutations(dataset.domains, 2)]

@@ -14,6 +14,7 @@ from dareps.suite._files import write_whole
 from dareps.suite._results import dataset_name, split_name
 from dareps.suite.apart import Comparison, standing
 from dareps.suite.delta import DeltaEntry, delta_board
+from dareps.suite.forgetting import Forgetting, forgetting_board
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 from dareps.suite.units import figures_of, over_tasks, units_of, with_summaries
@@ -36,6 +37,7 @@ ENSEMBLE_COLUMNS: Final = (
 DOMAINS_COLUMNS: Final = (
     *("recipe", "dataset", "split", "task", "domain", "seed", "selection", "step", "rows", "metric", "value"),
 )
+FORGETTING_COLUMNS: Final = (*("dataset", "split", "recipe", "task", "n", "before", "after", "change", "low", "high"),)
 DELTA_COLUMNS: Final = (
     *("dataset", "split", "recipe", "selection", "baseline", "measure", "task", "domain", "n", "mean", "base"),
     *("value", "low", "high", "p", "missing"),
@@ -48,6 +50,7 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
     """Write `runs.csv` (every run, stale ones marked) and `leaderboard.csv` (current runs) beside the store.
 
     `domains.csv` has the current runs' figures of each task on each domain, with their average and on all rows pooled.
+    `forgetting.csv` says what recipes of several phases still know of what they learned first.
     `delta.csv` sets every recipe against the suite's baseline: Delta_m, and the difference of each task on each domain.
     `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
     entries in `seeds` where they are known, for reading every run's predictions takes a while.
@@ -63,6 +66,8 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
         board, _text(LEADERBOARD_COLUMNS, _cells(leaderboard(current, comparison.reference), LEADERBOARD_COLUMNS))
     )
     write_whole(store.folder / "domains.csv", _text(DOMAINS_COLUMNS, domains_rows(current)))
+    kept = forgetting_board(store.outcomes())
+    write_whole(store.folder / "forgetting.csv", _text(FORGETTING_COLUMNS, _cells(kept, FORGETTING_COLUMNS)))
     delta = delta_board(current, comparison.baseline)
     write_whole(store.folder / "delta.csv", _text(DELTA_COLUMNS, _cells(delta, DELTA_COLUMNS)))
     known = seed_board(current, store.folder) if seeds is None else seeds
@@ -102,7 +107,9 @@ def _unit_rows(who: tuple[str, str, str, int], units: Iterable[UnitScore]) -> It
             yield (*place, unit.task, unit.domain, seed, unit.selection, unit.step, unit.rows, name, value)
 
 
-def _cells(entries: Iterable[Entry | SeedEntry | DeltaEntry], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
+def _cells(
+    entries: Iterable[Entry | SeedEntry | DeltaEntry | Forgetting], columns: Sequence[str]
+) -> Iterator[Sequence[Cell]]:
     """One row per entry."""
     return (tuple(getattr(entry, name) for name in columns) for entry in entries)
 

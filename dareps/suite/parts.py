@@ -1,17 +1,21 @@
-"""Which runs stand for one where tasks or domains are trained apart."""
+"""Which splits a short form stands for, and which runs stand for one where tasks or domains are trained apart."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Literal
+
+from pydantic_core import PydanticCustomError
 
 from dareps.data._base import Dataset
 from dareps.data.split import parse_split
 from dareps.errors import ConfigError
-from dareps.plugin import plugins
+from dareps.plugin import find, plugins
 
 Apart = Literal["tasks", "domains"]
 Change = tuple[str, Any]
+EVERY_PAIR, EVERY_DOMAIN = "*:*", "*"
 
 
 def parts_of(apart: Apart, split: str, tasks: Sequence[str], where: str) -> list[tuple[str, list[Change]]]:
@@ -38,3 +42,18 @@ def parts_of(apart: Apart, split: str, tasks: Sequence[str], where: str) -> list
         what = "figures of label sets on all domains together come from one model only"
         raise ConfigError(where, what, split, "Use apart: tasks.")
     return [(f"{parsed.dataset_name}/{domain}", []) for domain in parsed.sources]
+
+
+def pairs(text: str) -> list[str]:
+    """A split, or for `DATA/*:*` all ordered pairs of the dataset's domains, for `DATA/*` each of them."""
+    name, slash, domains = text.partition("/")
+    if domains not in (EVERY_PAIR, EVERY_DOMAIN):
+        return [text]
+    try:
+        dataset = find(Dataset, name)
+    except PydanticCustomError as error:
+        fix = str((error.context or {}).get("fix", ""))
+        raise ConfigError("split", "no dataset has this name", name, fix) from None
+    if domains == EVERY_DOMAIN:
+        return [f"{name}{slash}{domain}" for domain in dataset.domains]
+    return [f"{name}{slash}{source}:{target}" for source, target in itertools.permutations(dataset.domains, 2)]

@@ -13,7 +13,7 @@ from dareps.engine.predict import load
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
 from dareps.recipe.defaults import with_fitting_rules
-from dareps.suite.expand import pairs
+from dareps.suite.parts import pairs
 from tests.engine._make import outcome_of, run_of
 from tests.engine._tasks import AGE, KIND, TAGS, Tasks, dataset, outcomes_of, register, run_on
 
