@@ -29,7 +29,7 @@ def amounts(section: Section) -> dict[str, dict[int, str]]:
 
 
 def amounts_plot(section: Section, look: dict[str, Look]) -> Figure | None:
-    """For each such split the recipes' accuracy, and their differences to the reference, by number; None without one."""
+    """The recipes' accuracy and their differences to the reference by number, a row per such split; None without."""
     from matplotlib.figure import Figure
 
     found = amounts(section)
@@ -62,8 +62,8 @@ def _line(axes: Axes, found: dict[int, Entry], field: str, look: Look, label: st
     axes.plot(list(known), values, marker=look.marker, markersize=5, color=look.colour, label=label or None)
     low, high = ([getattr(own, side) for own in known.values()] for side in ("low", "high"))
     if field == "mean" and None not in (*low, *high):
-        ends = ([100 * value for value in side] for side in (low, high))
-        axes.fill_between(list(known), *ends, color=look.colour, alpha=0.12, linewidth=0)
+        floor, ceiling = ([100 * value for value in side] for side in (low, high))
+        axes.fill_between(list(known), floor, ceiling, color=look.colour, alpha=0.12, linewidth=0)
 
 
 def told(section: Section) -> list[str]:
