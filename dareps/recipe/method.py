@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
-from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
+from dareps.maths.networks import Networks
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.recipe.forward import Forward, represent_anew
 from dareps.recipe.gram import Heads, agreement, grams_of

@@ -1,4 +1,4 @@
-"""What a method predicts with, and copies of it that alignments keep."""
+"""What a method predicts with, and copies of it that alignments and regularisers keep."""
 
 from __future__ import annotations
 
