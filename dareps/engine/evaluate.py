@@ -152,6 +152,11 @@ class Evaluator:
         """Labels of the sealed test rows of a task, the lead one by default, for metrics alone."""
         return self._sealed("test", self.data.target_test, task)
 
+    def seen(self, method: Method, parts: Sequence[Part | LabelledPart]) -> dict[str, Outputs]:
+        """Features and outputs of rows by task, in evaluation mode."""
+        with _evaluating(method):
+            return self.outputs(method, parts)
+
     def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> dict[str, Outputs]:
         """Features and outputs of rows by task, in order, as float64 arrays."""
         found: dict[str, tuple[list[Tensor], list[Tensor]]] = {task.name: ([], []) for task in self.data.tasks}
@@ -189,8 +194,7 @@ class Evaluator:
 
     def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
-        with _evaluating(method):
-            found = self.outputs(method, self.data.target_train)[self.lead.name]
+        found = self.seen(method, self.data.target_train)[self.lead.name]
         features, logits = (
             torch.from_numpy(values).to(self.device, self.dtype) for values in (found.features, found.logits)
         )
