@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
 from dareps.errors import ContractError
-from dareps.plugin import Plugin, Tune
-from dareps.schedules import Constant, Schedule
+from dareps.plugin import Tune
+from dareps.transfer.regularise._settings import RegulariserSettings
 from dareps.types import Task
 
 if TYPE_CHECKING:
@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 TUNED: Final = Tune(0.1, 10.0, log=True, relative=True)
 
 
-class Regulariser(Plugin, family="regulariser"):
+class Regulariser(RegulariserSettings, family="regulariser"):
     """A penalty of one phase of training, on weights, features or outputs.
 
     With several streams and branches, the encoder means all parameters of the sharing scheme, and a loss on rows is
     their mean over all rows of the step unless the regulariser says otherwise.
     """
-
-    labelled: ClassVar[bool] = False
-    """True when it reads labels, so that the phase needs a labelled stream."""
-
-    schedule: Schedule = Constant()
-    """Factor on the weight as a function of progress."""
-
-    def terms(self) -> Mapping[str, float]:
-        """The penalties that the built module returns, `name` or `name.PART`, each with its weight; not those of 0."""
-        raise ContractError(f"regulariser {type(self).name}", "it has no terms()", fix="Define terms().")
 
     def build(self, tasks: Sequence[Task], trained: Sequence[str]) -> RegulariserModule:
         """The module that acts in the phase.

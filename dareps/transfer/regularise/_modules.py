@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dareps.maths.networks import Networks
 from dareps.maths.staged import Stage
-from dareps.transfer.regularise._base import Regulariser
+from dareps.transfer.regularise._settings import RegulariserSettings
 from dareps.types import Representation, Rows
 
 
@@ -74,7 +74,7 @@ class RegulariserModule(nn.Module):
     source: str | None = None
     labels: str | None = None
 
-    def __init__(self, settings: Regulariser) -> None:
+    def __init__(self, settings: RegulariserSettings) -> None:
         super().__init__()
         self.settings = settings
 
