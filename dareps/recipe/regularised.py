@@ -147,7 +147,7 @@ def _answer(networks: Networks, weights: Mapping[str, Tensor], task: str, found:
 
 def trained_tasks(phase: Phase, tasks: Sequence[Task]) -> list[str]:
     """The tasks that a phase trains."""
-    named: tuple[str, ...] = getattr(phase, "tasks", ())
+    named = phase.tasks if isinstance(phase, Train) else ()
     return [task.name for task in tasks if not named or task.name in named]
 
 

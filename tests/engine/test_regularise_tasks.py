@@ -143,3 +143,33 @@ def test_calibration_changes_the_relation():
         at_second(trainer)
         found.append(trainer.population.method.regularise.acting[0].relation.clone())
     assert not torch.allclose(*found, atol=1e-3)
+
+
+def test_only_heads_that_the_phase_trains_decay():
+    held = [{"name": name, "weight": 0.0, "heads": 9.0, "map": "proximal"} for name in ("l2_sp", "successive")]
+    trainer = trainer_on(Coarse(), FIRST, {"steps": 3, "tasks": ["kind"], "regularise": held})
+    at_second(trainer)
+    start = weights_of(trainer)
+    trainer._phase(trainer.plans[1])
+    assert same(parts(start, "heads.group"), weights_of(trainer))
+
+
+def test_old_answers_are_kept_while_another_task_is_learned():
+    """Without it the old task's answers move away; what is remembered by itself are the tasks that are not trained."""
+    moved = []
+    for regularise in ([], [{"name": "lwf", "weight": 30.0}]):
+        second = {"steps": 150, "tasks": ["kind"], "optimizer": {"name": "adam", "lr": 0.02}, "regularise": regularise}
+        trainer = trainer_on(Coarse(), {"steps": 100, "tasks": ["group"]}, second, encoder={"name": "mlp", "width": 8})
+        at_second(trainer)
+        assert [own.reads for own in trainer.population.method.regularise.acting] == [("group",)] * len(regularise)
+        before = log_odds(trainer)
+        trainer._phase(trainer.plans[1])
+        moved.append(np.abs(log_odds(trainer) - before).mean())
+    assert moved[1] < 0.3 * moved[0]
+
+
+def log_odds(trainer):
+    """Of the first group, on source validation rows: a shift of both outputs says nothing."""
+    evaluator = trainer.evaluators[0]
+    outputs = evaluator.seen(trainer.population.method, evaluator.source)["group"].logits
+    return outputs[:, 0] - outputs[:, 1]
