@@ -152,7 +152,7 @@ class Trainer:
         self._moving = moving_in(self.population, plan)
         freeze_rest(self.population, moving_in(self.population, plan, self.position.step))
         if self.position.step == 0:
-            begin(self.population, self.evaluators, self._parts(plan))
+            begin(self.population, self.evaluators, [stream_parts(phase, own) for own in self.data])
         assert phase.optimizer is not None
         self.rates = Rates(self.population, self._moving, self.device, plan)
         capturable = self.device.type == "cuda"
