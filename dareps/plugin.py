@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import math
 import pkgutil
 import re
 import sys
@@ -16,9 +17,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -27,6 +28,15 @@ from dareps.errors import ConfigError, ContractError
 Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Strict(False)]
 """A YAML list, kept as a tuple so that settings stay hashable."""
+
+
+def _infinity_in_words(value: Any) -> Any:
+    """YAML's `.inf` is as good as the word; settings hold no infinite numbers."""
+    return "inf" if isinstance(value, float) and math.isinf(value) and value > 0 else value
+
+
+Strength = Annotated[Annotated[float, Field(ge=0)] | Literal["inf"], BeforeValidator(_infinity_in_words)]
+"""A number from 0 on, or `inf` for a limit that is computed as such."""
 
 ENTRY_POINTS = "dareps.plugins"
 _SMALLEST = 1e-18
@@ -44,6 +54,7 @@ _PACKAGES = {
     "guard": "guarding",
     "optimizer": "transfer",
     "phase": "transfer",
+    "regulariser": "transfer.regularise",
     "representation": "data.represent",
     "sampling": "sampling",
     "schedule": "schedules",

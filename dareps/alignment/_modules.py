@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from dareps.alignment._networks import Networks
 from dareps.alignment._settings import AlignmentSettings
 from dareps.alignment._views import check_roles, check_views, check_weights, signature
+from dareps.maths.networks import Networks
 from dareps.types import Role, Shapes, Step, SubStep, View
 
 

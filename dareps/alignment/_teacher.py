@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dareps.alignment._checks import check_rows, needed, present
 from dareps.alignment._modules import AlignmentModule, mean_of, of_role
-from dareps.alignment._networks import Copy, Networks
 from dareps.alignment._pseudo_labels import RunningMean, confident, cross_entropy, one_hot, rescaled, within_quota
 from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.networks import Copy, Networks
 from dareps.maths.precision import wide
 from dareps.types import Step, View
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from dareps.alignment._checks import check_rows, needed
 from dareps.alignment._discriminator import discriminator, domain_loss, in_order
 from dareps.alignment._modules import mean_of, of_role
-from dareps.alignment._networks import Copy, Networks
 from dareps.alignment._opponent import Opponent, held_still
 from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.networks import Copy, Networks
 from dareps.maths.precision import wide
 from dareps.types import Shapes, Step, View
 

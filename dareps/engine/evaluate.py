@@ -91,8 +91,7 @@ class Evaluator:
         """The same with target labels and figures, for validators that declare themselves oracles."""
         if self.plain:
             return replace(view, target_labels=self.oracle_labels())
-        with _evaluating(method):
-            found = self.outputs(method, self.target)
+        found = self.seen(method, self.target)
         labels = {task.name: self.oracle_labels(task.name) for task in self.data.tasks}
         return replace(view, target_labels=labels[self.lead.name], target_scores=self._figures(labels, found))
 
@@ -113,8 +112,7 @@ class Evaluator:
 
     def known(self, method: Method) -> dict[str, float]:
         """Each task's main metric on source validation rows, by the heads that the method has now."""
-        with _evaluating(method):
-            return self._figures(self.labels, self.outputs(method, self.source))
+        return self._figures(self.labels, self.seen(method, self.source))
 
     def _figures(self, labels: Mapping[str, np.ndarray], found: Mapping[str, Outputs]) -> dict[str, float]:
         """Each task's main metric."""
@@ -133,8 +131,7 @@ class Evaluator:
 
     def score(self, method: Method) -> dict[str, Found]:
         """Each task's figures on the sealed test rows, and the outputs there."""
-        with _evaluating(method):
-            found = self.outputs(method, self.data.target_test)
+        found = self.seen(method, self.data.target_test)
         return {task.name: self._found(task, found[task.name].logits) for task in self.data.tasks}
 
     def _found(self, task: Task, outputs: np.ndarray) -> Found:
@@ -151,6 +148,11 @@ class Evaluator:
     def test_labels(self, task: str | None = None) -> np.ndarray:
         """Labels of the sealed test rows of a task, the lead one by default, for metrics alone."""
         return self._sealed("test", self.data.target_test, task)
+
+    def seen(self, method: Method, parts: Sequence[Part | LabelledPart]) -> dict[str, Outputs]:
+        """Features and outputs of rows by task, in evaluation mode."""
+        with _evaluating(method):
+            return self.outputs(method, parts)
 
     def outputs(self, method: Method, parts: Sequence[Part | LabelledPart]) -> dict[str, Outputs]:
         """Features and outputs of rows by task, in order, as float64 arrays."""
@@ -189,8 +191,7 @@ class Evaluator:
 
     def target_pass(self, method: Method) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, c) of all unlabelled target train rows, on the device."""
-        with _evaluating(method):
-            found = self.outputs(method, self.data.target_train)[self.lead.name]
+        found = self.seen(method, self.data.target_train)[self.lead.name]
         features, logits = (
             torch.from_numpy(values).to(self.device, self.dtype) for values in (found.features, found.logits)
         )

@@ -146,13 +146,13 @@ class Trainer:
         method = self.population.method
         if phase.apart:
             self.population.go_apart(method.branches)
-        method.activate(phase.acting(len(method.align)))
+        method.activate(phase.acting(len(method.align)), plan.number)
         if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
             start_anew(self.population, plan, self.former)
         self._moving = moving_in(self.population, plan)
         freeze_rest(self.population, moving_in(self.population, plan, self.position.step))
         if self.position.step == 0:
-            begin(self.population)
+            begin(self.population, self.evaluators, [stream_parts(phase, own) for own in self.data])
         assert phase.optimizer is not None
         self.rates = Rates(self.population, self._moving, self.device, plan)
         capturable = self.device.type == "cuda"

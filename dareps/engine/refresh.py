@@ -11,6 +11,7 @@ from torch.func import functional_call
 from dareps.alignment._modules import AlignmentModule
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.population import Population
+from dareps.engine.survey import Parts, survey
 from dareps.recipe.method import Method
 
 
@@ -27,20 +28,21 @@ class _Act(nn.Module):
 
 
 def wants_after_step(method: Method) -> bool:
-    """True when the sharing scheme or an active alignment has something to do after a step."""
+    """True when the sharing scheme, a regulariser or an active alignment has something to do after a step."""
     if method.encoder.follows or method.recipe.sharing.proximal() is not None:
         return True
-    return any(_overrides(module, "after_step") for module in active(method))
+    return method.regularise.follows or any(_overrides(module, "after_step") for module in active(method))
 
 
-def begin(population: Population) -> None:
-    """Tell the active alignments of every copy that a phase begins."""
-    if any(_overrides(module, "begin") for module in active(population.method)):
+def begin(population: Population, evaluators: Sequence[Evaluator], parts: Sequence[Parts]) -> None:
+    """Tell regularisers and active alignments of every copy that a phase begins; `parts` are the streams of each."""
+    if population.method.regularise.acting or any(_overrides(own, "begin") for own in active(population.method)):
         _on_every_copy(population, Method.begin)
+    survey(population, evaluators, parts)
 
 
 def after_step(population: Population, progress: Tensor, rate: Tensor) -> None:
-    """Let sharing scheme and active alignments of every copy act on parameters and buffers in place."""
+    """Let sharing scheme, regularisers and active alignments of every copy act on parameters and buffers in place."""
     _on_every_copy(population, lambda method: method.after_step(progress, rate))
 
 

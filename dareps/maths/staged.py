@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 from torch import Tensor, nn
@@ -51,3 +54,37 @@ class Staged(nn.Module):
         for name, stage in self.chain.items():
             x = outputs[name] = stage(x)
         return outputs
+
+
+Stage = tuple[str, nn.Module]
+"""The path of a stage and what it is."""
+_recording: list[dict[str, list[Tensor]]] = []
+
+
+def stages_in(encoder: nn.Module) -> list[Stage]:
+    """Every stage in a module, of all branches: the path ends in the stage's name."""
+    named = [(path, path.split("."), module) for path, module in encoder.named_modules()]
+    return [(path, module) for path, parts, module in named if len(parts) > 1 and parts[-2] == "chain"]
+
+
+def recording() -> bool:
+    """Whether the outputs of stages are being recorded, so that they must not come out of a mapped function."""
+    return bool(_recording)
+
+
+@contextmanager
+def recorded(stages: Sequence[Stage]) -> Iterator[dict[str, list[Tensor]]]:
+    """Record what stages give inside, by their paths, in the order of their calls."""
+    found: dict[str, list[Tensor]] = {}
+    handles = [module.register_forward_hook(partial(_record, found, path)) for path, module in stages]
+    _recording.append(found)
+    try:
+        yield found
+    finally:
+        _recording.pop()
+        for handle in handles:
+            handle.remove()
+
+
+def _record(found: dict[str, list[Tensor]], path: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+    found.setdefault(path, []).append(output)

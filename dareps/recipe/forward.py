@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dareps.alignment._networks import Networks
 from dareps.errors import ContractError
 from dareps.maths.domains import group_scope
+from dareps.maths.networks import Networks
 from dareps.maths.noise import Noise, noise_scope
 from dareps.maths.precision import wide
 from dareps.sharing._modules import Found, Group

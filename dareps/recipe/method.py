@@ -10,15 +10,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dareps.alignment._base import Alignment
 from dareps.alignment._modules import AlignmentModule
-from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory, group_scope
+from dareps.maths.networks import Networks
 from dareps.maths.noise import Noise, name_places, noise_scope
 from dareps.recipe.forward import Forward, represent_anew
 from dareps.recipe.gram import Heads, agreement, grams_of
 from dareps.recipe.heads import outputs as head_outputs
 from dareps.recipe.initial import initialise, shared_names, widths
+from dareps.recipe.objective import objective, strengths
+from dareps.recipe.regularised import Regularised, Taps
 from dareps.recipe.settings import Recipe
 from dareps.recipe.shadows import Shadows, drawn_as
 from dareps.recipe.substeps import substeps
@@ -61,14 +62,16 @@ class Method(nn.Module):
         self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
+        self.regularise.attach(self.networks)
         name_places(self)
         self.shadow.name_places()
         self.activate(tuple(range(len(self.align))))
         self.moving = frozenset(name for name, _ in self.encoder.named_parameters())
         self.shared = shared_names(self.encoder)
 
-    def activate(self, indices: tuple[int, ...]) -> None:
-        """Say which alignments act in the current phase."""
+    def activate(self, indices: tuple[int, ...], phase: int = 0) -> None:
+        """Say which alignments act in the current phase, and which phase that is."""
+        self.regularise.enter(phase)
         self.active = indices
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
@@ -98,6 +101,7 @@ class Method(nn.Module):
         self.balance = self.recipe.balance.build(self.tasks)
         if self.recipe.guard is not None:
             self.recipe.guard.scores_of(self.branches)
+        self.regularise = Regularised(self.recipe.phases, self.tasks)
         self.shadow = Shadows(self.recipe.guard, shape, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
@@ -137,7 +141,7 @@ class Method(nn.Module):
             return self._look(batch, step)
         losses = self.losses(batch, step)
         values = {f"task.{name}": value for name, value in losses.tasks.items()}
-        total, weights = self.total(losses, step)
+        total, weights = objective(losses, step, self.balance, self.apart)
         return total, {**values, **weights, **losses.values}
 
     def _look(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -153,12 +157,14 @@ class Method(nn.Module):
         """Task losses of labelled streams and the active alignments between all streams."""
         with noise_scope(cast(Noise, step.noise)):
             groups = self._groups(batch, step)
-            representations = self.represent(batch.joined, groups)
+            with self.regularise.recording() as taps:
+                representations = self.represent(batch.joined, groups)
             logits = self._logits(batch, representations)
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
-            if step.sub.owner is None and self.encoder.adds:
-                added = self._penalties(Seen(batch.joined, groups, representations, self.heads), strengths)
+            if step.sub.owner is None and (self.encoder.adds or self.regularise.acting):
+                seen = Seen(batch.joined, groups, representations, self.heads)
+                added = self._penalties(seen, batch, taps, strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             trained = self._trained(step)
             tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
@@ -199,28 +205,11 @@ class Method(nn.Module):
         return [task for task in self.tasks if step.tasks is None or task.name in step.tasks]
 
     def _wanted(self, step: Step) -> tuple[str, ...]:
-        """Tasks whose representation a step needs: those it trains, and the lead task where alignments act."""
+        """Tasks whose representation a step needs: those it trains, the lead task where alignments act, old ones."""
         if step.tasks is None:
             return self.branches
-        wanted = {*step.tasks, *((self.lead.name,) if self.active else ())}
+        wanted = {*step.tasks, *((self.lead.name,) if self.active else ()), *self.regularise.reads}
         return tuple(name for name in self.branches if name in wanted)
-
-    def total(self, losses: Losses, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, 0-d: balanced task losses plus terms; and the weights of tasks for the log.
-
-        Only tasks that share are weighed against each other; the loss of one that is apart counts as it is.
-        """
-        parts, weights = list(losses.terms.values()), {}
-        shared = {name: loss for name, loss in losses.tasks.items() if name not in self.apart}
-        parts += [loss for name, loss in losses.tasks.items() if name in self.apart]
-        if shared:
-            balanced = self.balance(shared, step, losses.gram)
-            total, weights = balanced.total, balanced.weights
-        else:
-            total = parts.pop(0)
-        for part in parts:
-            total = total + part
-        return total, {f"balance.{name}": weight for name, weight in weights.items()}
 
     def steps(self) -> tuple[SubStep, ...]:
         """The sub-steps of one training step: the ordinary one, between those that active alignments ask for."""
@@ -232,6 +221,7 @@ class Method(nn.Module):
         """Let the active alignments set buffers from parameters: a phase begins."""
         for module in self._modules_of(self.active):
             module.begin(self.networks)
+        self.regularise.begin(self.networks)
 
     def after_step(self, progress: Tensor, rate: Tensor) -> None:
         """Let the sharing scheme pull on parameters, and it and the active alignments update buffers from them."""
@@ -241,6 +231,8 @@ class Method(nn.Module):
         self.encoder.after_step(self.heads)
         for module in self._modules_of(self.active):
             module.after_step(progress, self.networks)
+        if self.regularise.follows:
+            self.regularise.after_step(progress, rate, self.networks, self.moving)
 
     def _modules_of(self, indices: Sequence[int]) -> list[AlignmentModule]:
         return [self._module(index) for index in indices]
@@ -281,17 +273,22 @@ class Method(nn.Module):
             terms[name] = value if module.settings.reverses else strengths[index] * value
         return terms, values
 
-    def _penalties(self, seen: Seen, strengths: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The sharing scheme's penalties as they enter the total, and unweighted with its telemetry for the log."""
-        found = self.encoder.penalties(seen)
-        numbers = {term.name: number for number, term in enumerate(self.recipe.sharing.terms(), len(self.align))}
-        terms = {f"sharing.{name}": strengths[numbers[name]] * value for name, value in found.items()}
-        values = {**found, **self.encoder.telemetry(seen)}
-        return terms, {f"sharing.{name}": value for name, value in values.items()}
+    def _penalties(
+        self, seen: Seen, batch: Batch, taps: Taps, strengths: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Penalties of the sharing scheme and of regularisers, weighted for the total and as they are for the log."""
+        found = {f"sharing.{name}": value for name, value in self.encoder.penalties(seen).items()}
+        blocks = [(self.domains.index(group.domain), group.rows) for group in seen.groups]
+        found |= self.regularise.penalties(seen, batch.streams, taps, blocks, self.networks, self.moving)
+        numbers = {term.name: number for number, term in enumerate(self._terms(), len(self.align))}
+        terms = {name: strengths[numbers[name]] * value for name, value in found.items()}
+        return terms, found | {f"sharing.{name}": value for name, value in self.encoder.telemetry(seen).items()}
+
+    def _terms(self) -> list[Term]:
+        """What has a weight and a schedule beside the alignments: the sharing scheme's penalties and regularisers'."""
+        own = [replace(term, name=f"sharing.{term.name}") for term in self.recipe.sharing.terms()]
+        return own + self.regularise.terms()
 
     def strengths(self, progress: Tensor) -> Tensor:
-        """Weight times schedule of every alignment, then of every sharing term, at `progress` (*t,): (*t, k)."""
-        weighted: list[Alignment | Term] = [*self.recipe.align, *self.recipe.sharing.terms()]
-        if not weighted:
-            return progress.new_zeros(*progress.shape, 0)
-        return torch.stack([part.weight * part.schedule(progress) for part in weighted], dim=-1)
+        """Weight times schedule of every alignment, then of every penalty, at `progress` (*t,): (*t, k)."""
+        return strengths([*self.recipe.align, *self._terms()], progress)

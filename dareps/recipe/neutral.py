@@ -23,6 +23,7 @@ PHASE_OPEN: Final[Mapping[str, Any]] = {
     "reset_top": 0,
     "patience": None,
     "cache": "auto",
+    "regularise": [],
 }
 
 

@@ -1,4 +1,4 @@
-"""What a recipe may not combine with tasks that go apart."""
+"""What a recipe may not combine with tasks that go apart, and with regularisers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,30 @@ def refused_phases(phases: Sequence[Phase], alignments: int, sharing: SharingSch
         if isinstance(phase, Train) and number >= (first or 0) and phase.acting(alignments):
             what = "tasks are apart, so an alignment would act on one of them alone"
             return f"phases.{number}.align", what, "Set align: false in this phase."
+    return None
+
+
+def refused_regularisers(phases: Sequence[Phase], guard: Guard | None) -> Refusal | None:
+    """Why a phase's regularisers cannot act, or None."""
+    apart = guard is not None and guard.demote
+    for number, phase in enumerate(phases):
+        if isinstance(phase, Train):
+            apart = apart or phase.apart
+            found = _refused_in(phase, f"phases.{number}.regularise", apart) if phase.regularise else None
+            if found is not None:
+                return found
+    return None
+
+
+def _refused_in(phase: Train, where: str, apart: bool) -> Refusal | None:
+    if apart:
+        what = "tasks are apart, so the networks are no longer those that the phase began with"
+        return where, what, "Leave apart and guard.demote out, or the regularisers."
+    blind = "labelled" not in (phase.streams.source, phase.streams.target)
+    for index, part in enumerate(phase.regularise):
+        if part.labelled and blind:
+            what = f"{part.name} reads labels, and the phase has no labelled stream"
+            return f"{where}.{index}", what, "Label a stream of the phase."
     return None
 
 

@@ -16,7 +16,7 @@ from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
 from dareps.guarding import Guard
 from dareps.plugin import Item, Many, Settings, suggestion
-from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_tasks
+from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_regularisers, refused_tasks
 from dareps.recipe.phasing import refused_carrying
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
@@ -76,6 +76,7 @@ class Recipe(Settings):
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
         found = refused_phases(self.phases, len(self.align), self.sharing)
+        found = found or refused_regularisers(self.phases, self.guard)
         return _unless(found or refused_guard(self.guard, self.sharing, self.balance, bool(self.align)), self)
 
     @model_validator(mode="after")

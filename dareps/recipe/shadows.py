@@ -8,9 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dareps.alignment._networks import Networks
 from dareps.guarding import Guard
 from dareps.maths.domains import NormFactory, group_scope
+from dareps.maths.networks import Networks
 from dareps.maths.noise import name_places
 from dareps.maths.precision import wide
 from dareps.recipe.task_losses import task_loss

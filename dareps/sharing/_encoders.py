@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from dareps.errors import ConfigError
 from dareps.maths.noise import Dropout
-from dareps.maths.staged import Staged
+from dareps.maths.staged import Staged, recording
 from dareps.plugin import suggestion
 from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule
@@ -46,7 +46,7 @@ class SeparateEncoders(BranchedModule):
         """One pass per branch over the rows of all groups that want it; one pass for many branches on the same rows."""
         flow, wanted = self.flow(joined, groups), self.wanted(groups)
         rows = list(wanted.values())
-        if self.alike and len(rows) >= _MANY and all(chosen == rows[0] for chosen in rows):
+        if self.alike and len(rows) >= _MANY and all(chosen == rows[0] for chosen in rows) and not recording():
             found = self._at_once(list(wanted), flow.rows(rows[0]))
         else:
             found = [flow.through(self.branches[branch], chosen) for branch, chosen in wanted.items()]

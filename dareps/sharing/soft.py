@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dareps.plugin import Strength
 from dareps.schedules import Constant, Schedule
 from dareps.sharing._base import Blueprint, BranchedScheme, Limit, Term
 
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from dareps.sharing._modules import SharingModule
 
 Norm = Literal["l2", "laf", "tucker", "tt"]
-
-
-def _infinity_in_words(value: Any) -> Any:
-    """YAML's `.inf` is as good as the word; settings hold no infinite numbers."""
-    return "inf" if isinstance(value, float) and math.isinf(value) and value > 0 else value
-
-
-Coupling = Annotated[Annotated[float, Field(ge=0)] | Literal["inf"], BeforeValidator(_infinity_in_words)]
 
 
 class Soft(BranchedScheme):
@@ -57,7 +49,7 @@ class Soft(BranchedScheme):
         ConfigError: There is one branch only, or `stages` names a stage that the encoder lacks.
     """
 
-    coupling: Coupling = 0.01
+    coupling: Strength = 0.01
     """Weight of the penalty; `inf` for one encoder. Papers give no default: 0.001 to 0.1 is the usual range."""
     norm: Norm = "l2"
     """Squared distance to the mean, or a trace norm of the stacked weights."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dareps.alignment._networks import Networks
+from dareps.maths.networks import Networks
 from dareps.types import View
 
 _SLOPE, _SHIFT = 3.0, 0.1

@@ -4,20 +4,36 @@ from dareps.transfer._moving import Patience, Unfreeze, members_of, rate_factors
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 from dareps.transfer.fit_svm import LinearSVM
+from dareps.transfer.regularise import (
+    L2SP,
+    BatchSpectralShrinkage,
+    CoTuning,
+    Delta,
+    LearningWithoutForgetting,
+    Regulariser,
+    Successive,
+)
 from dareps.transfer.scores import LEEP, NCE, HScore, LogME, Transferability
 from dareps.transfer.similarity import proxy_a_distance
 from dareps.transfer.train import Streams, Train
 
 __all__ = [
+    "L2SP",
     "LEEP",
     "NCE",
+    "BatchSpectralShrinkage",
+    "CoTuning",
+    "Delta",
     "HScore",
+    "LearningWithoutForgetting",
     "LinearSVM",
     "LogME",
     "Optimizer",
     "Patience",
     "Phase",
+    "Regulariser",
     "Streams",
+    "Successive",
     "Train",
     "Transferability",
     "Unfreeze",

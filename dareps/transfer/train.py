@@ -13,6 +13,7 @@ from dareps.schedules import Schedule
 from dareps.transfer._moving import Patience, Unfreeze
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
+from dareps.transfer.regularise import Regulariser
 
 Labels = Literal["labelled", "unlabelled"]
 
@@ -85,6 +86,8 @@ class Train(Phase):
 
     sampling: TaskSampler | None = None
     """Which tasks a step trains; open means all of them in every step."""
+    regularise: Many[Regulariser] = ()
+    """What holds the phase near the weights or responses that it begins with."""
     apart: bool = False
     """From this phase on, every task goes on by itself from what was shared: each gets a copy of its own, which its own
     loss moves together with its head, as if it were trained alone. Balancing, penalties and couplings end."""

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from dareps.alignment._networks import Networks
 from dareps.maths.domains import NormFactory
+from dareps.maths.networks import Networks
 from dareps.maths.noise import Dropout, Noise, name_places
 from dareps.recipe.forward import Forward
 from dareps.sharing._modules import HardSharing

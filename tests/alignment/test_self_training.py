@@ -9,9 +9,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax, softmax
 
 from dareps.alignment import SelfTraining
-from dareps.alignment._networks import Copy
 from dareps.alignment._pseudo_labels import RunningMean, confident, one_hot, rescaled, within_quota
 from dareps.errors import ContractError
+from dareps.maths.networks import Copy
 from dareps.types import View
 from tests.alignment._built import ONE, STEP, can_be_captured
 from tests.alignment._networks import attached, keep_their_statistics, stepping, student, views_through
@@ -98,7 +98,7 @@ def test_a_new_phase_starts_the_teacher_at_the_networks():
 
 def test_a_copy_keeps_the_layout_of_memory():
     layer = torch.nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)
-    from dareps.alignment._networks import Networks
+    from dareps.maths.networks import Networks
 
     twin = Copy(Networks(layer, torch.nn.Identity()))
     assert twin.encoder.weight.stride() == layer.weight.stride()

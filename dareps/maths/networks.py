@@ -1,9 +1,10 @@
-"""What a method predicts with, and copies of it that alignments keep."""
+"""What a method predicts with, and copies of it that alignments and regularisers keep."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,10 @@ class Networks(nn.Module):
     def __init__(self, encoder: nn.Module, heads: nn.Module) -> None:
         super().__init__()
         self.encoder, self.heads = encoder, heads
+
+    def forward(self, joined: Tensor, groups: Sequence[Any]) -> Any:
+        """What the encoder makes of rows (n, *shape) that are the groups' in order."""
+        return self.encoder(joined, groups, self.heads)
 
 
 class Copy(Networks):
