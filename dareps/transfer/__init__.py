@@ -4,6 +4,7 @@ from dareps.transfer._moving import Patience, Unfreeze, members_of, rate_factors
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 from dareps.transfer.fit_svm import LinearSVM
+from dareps.transfer.low_rank import LowRank
 from dareps.transfer.scores import LEEP, NCE, HScore, LogME, Transferability
 from dareps.transfer.similarity import proxy_a_distance
 from dareps.transfer.train import Streams, Train
@@ -14,6 +15,7 @@ __all__ = [
     "HScore",
     "LinearSVM",
     "LogME",
+    "LowRank",
     "Optimizer",
     "Patience",
     "Phase",
