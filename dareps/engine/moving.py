@@ -24,7 +24,8 @@ def part_names(population: Population) -> dict[str, list[str]]:
     layers is in `adapters` alone.
     """
     own = [name for name in population.parameters if not adapts(name)]
-    parts: dict[str, list[str]] = {"*": own, "adapters": [name for name in population.parameters if adapts(name)]}
+    added = [name for name in population.parameters if adapts(name)]
+    parts: dict[str, list[str]] = {"*": own, **({"adapters": added} if added else {})}
     parts |= {f"encoder.{stage}": [] for stage in stages_of(population.method)}  # Some have no parameters.
     for name in own:
         head, *rest = name.split(".")

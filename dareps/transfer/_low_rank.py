@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
@@ -11,74 +13,68 @@ from dareps.maths.staged import Staged
 from dareps.plugin import suggestion
 from dareps.transfer.low_rank import LowRank
 
-Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 # Exact types: subclasses, such as the output layer of attention, may be read without being called.
-_UP = {nn.Linear: ZeroLinear, nn.Conv1d: ZeroConv1d, nn.Conv2d: ZeroConv2d}
+_UP: dict[type[nn.Module], Any] = {nn.Linear: ZeroLinear, nn.Conv1d: ZeroConv1d, nn.Conv2d: ZeroConv2d}
 
 
 class Adapter(nn.Module):
-    """x -> (alpha / rank) B A x, for a layer of which `down` has the kernel, stride and padding; `up` starts at 0."""
+    """x -> (alpha / rank) B A x; A, with kernel, stride and padding of the layer, is `down`, B is `up`, 0 at first."""
 
-    def __init__(self, layer: Layer, settings: LowRank) -> None:
+    down: Any
+    up: Any
+
+    def __init__(self, layer: Any, settings: LowRank) -> None:
         super().__init__()
         rank, self.scale = settings.rank, settings.alpha / settings.rank
         if isinstance(layer, nn.Linear):
-            self.down: nn.Module = nn.Linear(layer.in_features, rank, bias=False)
-            self.up: nn.Module = ZeroLinear(rank, layer.out_features, bias=False)
+            self.down = nn.Linear(layer.in_features, rank, bias=False)
+            self.up = ZeroLinear(rank, layer.out_features, bias=False)
             return
         if rank % layer.groups:
-            what = f"a convolution has {layer.groups} groups, which the rank is no multiple of"
-            raise ConfigError("adapters.rank", what, rank, "Choose a multiple, or other stages.")
-        own = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups", "padding_mode")}
-        self.down = type(layer)(layer.in_channels, rank, layer.kernel_size, bias=False, **own)
-        self.up = _UP[type(layer)](rank, layer.out_channels, 1, groups=layer.groups, bias=False)
+            fix = f"Choose a multiple of a convolution's {layer.groups} groups."
+            raise ConfigError("adapters.rank", "does not divide among groups", rank, fix)
+        names = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        kind: Any = type(layer)
+        self.down = kind(layer.in_channels, rank, bias=False, **{name: getattr(layer, name) for name in names})
+        self.up = _UP[kind](rank, layer.out_channels, 1, groups=layer.groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """What is added to the layer's output for the input x, of its shape."""
-        added: Tensor = self.up(self.down(x))
-        return added * self.scale
+        return cast(Tensor, self.up(self.down(x))) * self.scale
 
     def change(self) -> Tensor:
         """(alpha / rank) B A as a change of the layer's weight, of its shape."""
-        up, down = self.up.weight.flatten(1), self.down.weight
-        groups = getattr(self.down, "groups", 1)
-        parts = zip(up.chunk(groups), down.flatten(1).chunk(groups), strict=True)
-        return torch.cat([b @ a for b, a in parts]).view(-1, *down.shape[1:]) * self.scale
+        down, count = self.down.weight, getattr(self.down, "groups", 1)
+        pairs = zip(self.up.weight.flatten(1).chunk(count), down.flatten(1).chunk(count), strict=True)
+        return torch.cat([b @ a for b, a in pairs]).view(-1, *down.shape[1:]) * self.scale
 
 
 def adapt(encoder: Staged, settings: LowRank | None) -> Staged:
-    """Give the encoder's linear and convolutional layers adapters, each as the child `adapter`; none without settings.
-
-    Raises:
-        ConfigError: The encoder has no such stage, or no such layer in it.
-    """
-    if settings is None:
-        return encoder
-    layers = {stage: _layers(encoder, stage) for stage in settings.stages or encoder.names}
-    idle = [stage for stage in settings.stages if not layers[stage]]
-    if idle or not any(layers.values()):
-        fix = "Name stages that have one, or leave adapters out."
-        raise ConfigError("adapters.stages", "no linear or convolutional layer to adapt", list(layers), fix)
-    for layer in [layer for own in layers.values() for layer in own]:
-        layer.adapter = Adapter(layer, settings)
+    """Give layers of the encoder adapters, each as the child `adapter`; an unfit stage is a `ConfigError`."""
+    for layer in [] if settings is None else _layers(encoder, settings.stages):
+        layer.adapter = Adapter(layer, cast(LowRank, settings))
         layer.register_forward_hook(_add)
     return encoder
 
 
-def _layers(encoder: Staged, stage: str) -> list[Layer]:
-    if stage not in encoder.names:
-        raise ConfigError("adapters.stages", "the encoder has no such stage", stage, suggestion(stage, encoder.names))
-    return [module for module in encoder.chain[stage].modules() if type(module) in _UP]
+def _add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return output + cast(Tensor, layer.adapter(inputs[0]))
 
 
-def _add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    added: Tensor = layer.adapter(inputs[0])
-    return output + added
+def _layers(encoder: Staged, stages: tuple[str, ...]) -> list[Any]:
+    for stage in set(stages) - set(encoder.names):
+        raise ConfigError("adapters.stages", "no such stage", stage, suggestion(stage, encoder.names))
+    within = [encoder.chain[stage] for stage in stages or encoder.names]
+    found = [[layer for layer in stage.modules() if type(layer) in _UP] for stage in within]
+    if not (all(found) if stages else any(found)):
+        what = "there is no linear layer and no convolution to adapt in"
+        raise ConfigError("adapters.stages", f"{what} {'one of them' if stages else 'the encoder'}", list(stages))
+    return [layer for own in found for layer in own]
 
 
 @torch.no_grad()
 def fold(module: nn.Module) -> None:
-    """Add what all adapters inside do to the weights beside them, and set the adapters to 0: outputs stay the same."""
-    for layer in [child for child in module.modules() if isinstance(getattr(child, "adapter", None), Adapter)]:
+    """Add what the adapters inside do to the weights beside them, and set B to 0; outputs stay, but for rounding."""
+    for layer in [cast(Any, own) for own in module.modules() if isinstance(getattr(own, "adapter", None), Adapter)]:
         layer.weight += layer.adapter.change()
         layer.adapter.up.reset_parameters()

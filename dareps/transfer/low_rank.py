@@ -8,7 +8,7 @@ from dareps.plugin import Many, Settings
 
 
 class LowRank(Settings):
-    """Low-rank adapters (LoRA, Hu et al., ICLR 2022): W x + (alpha / rank) B A x beside linear and convolutional layers.
+    """Low-rank adapters (LoRA, Hu et al., ICLR 2022): W x + (alpha / rank) B A x in linear layers and convolutions.
 
     B starts at 0, so the method starts as it would without them. Their part is named `adapters`: neither `*` nor
     `encoder` covers it, so a phase trains them only where it says so, as in `trains: [adapters, heads]`.
