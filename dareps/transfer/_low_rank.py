@@ -67,8 +67,8 @@ def _layers(encoder: Staged, stages: tuple[str, ...]) -> list[Any]:
     within = [encoder.chain[stage] for stage in stages or encoder.names]
     found = [[layer for layer in stage.modules() if type(layer) in _UP] for stage in within]
     if not (all(found) if stages else any(found)):
-        what = "there is no linear layer and no convolution to adapt in"
-        raise ConfigError("adapters.stages", f"{what} {'one of them' if stages else 'the encoder'}", list(stages))
+        what = f"there is no linear layer and no convolution in {'one of them' if stages else 'the encoder'}"
+        raise ConfigError("adapters.stages", what, list(stages), "Name other stages, or leave adapters out.")
     return [layer for own in found for layer in own]
 
 
