@@ -55,14 +55,14 @@ format: $(INSTALLED) ## mend style and formatting
 types: $(INSTALLED) ## check types
 	@$(BIN)/mypy dareps benchmarks
 
-peers: $(PEERS)/.installed ## install the frameworks that benchmarks.loop, .losses and .peer_laws compare with
+peers: $(PEERS)/.installed ## install the frameworks that benchmarks.loop, .losses, .peer_laws and .low_rank compare with
 
 $(PEERS)/.installed: constraints-peers.txt
 	@.ci/environment $(PEERS) $(PYTHON)
 	@echo "Installing the versions in constraints-peers.txt ..."
 	@$(PEERS)/bin/python $(PIP) install -qq -c constraints-peers.txt \
 		torch torchvision skada scikit-learn skorch pytorch-adapt setuptools \
-		POT geomloss hypothesis pydantic PyYAML
+		POT geomloss peft hypothesis pydantic PyYAML
 	@touch $@
 
 clean: ## remove environments, builds and caches; results in runs/ stay

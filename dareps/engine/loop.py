@@ -22,7 +22,7 @@ from dareps.engine.judging import Point, judge
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
 from dareps.engine.moving import Rates, freeze_rest, independent, moving_in, thaws, trained
-from dareps.engine.phases import Plan, plans, rates, stream_parts, warn_of_idle_branches, warn_of_lacking
+from dareps.engine.phases import Plan, activate, plans, rates, stream_parts, warn_of_idle_branches, warn_of_lacking
 from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
@@ -146,7 +146,7 @@ class Trainer:
         method = self.population.method
         if phase.apart:
             self.population.go_apart(method.branches)
-        method.activate(phase.acting(len(method.align)), plan.number)
+        activate(method, plan)
         if self.position.step == 0:  # A resumed phase has what it began with in the checkpoint.
             start_anew(self.population, plan, self.former)
         self._moving = moving_in(self.population, plan)

@@ -20,11 +20,14 @@ from dareps.transfer import Train, members_of, rate_factors, stages_below
 def part_names(population: Population) -> dict[str, list[str]]:
     """Part of the method -> names of its parameters.
 
-    Parts are `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, `align.INDEX`, and `*` for all.
+    Parts are `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, `align.INDEX`, and `*` for all. What adapts
+    layers is in `adapters` alone.
     """
-    parts: dict[str, list[str]] = {"*": list(population.parameters)}
+    own = [name for name in population.parameters if not adapts(name)]
+    added = [name for name in population.parameters if adapts(name)]
+    parts: dict[str, list[str]] = {"*": own, **({"adapters": added} if added else {})}
     parts |= {f"encoder.{stage}": [] for stage in stages_of(population.method)}  # Some have no parameters.
-    for name in population.parameters:
+    for name in own:
         head, *rest = name.split(".")
         parts.setdefault(head, []).append(name)
         stage = stage_of(name)
@@ -33,6 +36,11 @@ def part_names(population: Population) -> dict[str, list[str]]:
         if head in ("align", "heads"):
             parts.setdefault(f"{head}.{rest[0]}", []).append(name)
     return parts
+
+
+def adapts(name: str) -> bool:
+    """Whether a parameter is one of a layer's low-rank adapter."""
+    return "adapter" in name.split(".")
 
 
 def stage_of(name: str) -> str:
@@ -75,7 +83,7 @@ def moving_in(population: Population, plan: Plan, step: int | None = None) -> li
     stages = stages_of(population.method)
     if phase.freeze_below:
         below = stages_below(phase.freeze_below, stages, f"{where}.freeze_below")
-        still |= {name for part in below for name in part_names(population).get(part, ())}
+        still |= {name for name in names if f"encoder.{stage_of(name)}" in below}
     if step is not None:
         still |= _waiting(names, phase, stages, step)
     found = names - still

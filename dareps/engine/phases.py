@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.errors import ConfigError
+from dareps.maths.domains import set_stochastic
 from dareps.recipe.method import Method
 from dareps.tasks import Scale, kind_of
 from dareps.transfer import Train
@@ -43,6 +44,12 @@ def plans(phases: Sequence[Train]) -> list[Plan]:
         found.append(Plan(number, phase, offset))
         offset += found[-1].steps
     return found
+
+
+def activate(method: Method, plan: Plan) -> None:
+    """Say which alignments act in a phase, and how normalisation layers choose their statistics."""
+    method.activate(plan.phase.acting(len(method.align)), plan.number)
+    set_stochastic(method, plan.phase.stochastic_norm, f"phases.{plan.number}.stochastic_norm")
 
 
 def stream_parts(phase: Train, data: SplitData) -> list[Part | LabelledPart]:

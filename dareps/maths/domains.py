@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dareps.errors import ContractError
+from dareps.errors import ConfigError, ContractError
+from dareps.maths.noise import current_noise
 from dareps.maths.scope import Scope
 
 Policy = Literal["joint", "per_domain", "domain_specific", "frozen"]
@@ -71,6 +72,7 @@ class DomainNorm(nn.Module):
         self.policy, self.momentum, self.eps = policy, momentum, eps
         self.own = policy in ("per_domain", "domain_specific")
         self.calibrating = False
+        self.stochastic, self.place = 0.0, "norm"
         statistics = domains if self.own else 1
         affine = domains if policy == "domain_specific" else 1
         self.weight = nn.Parameter(torch.ones(affine, channels))
@@ -99,13 +101,41 @@ class DomainNorm(nn.Module):
     def _normalise(self, x: Tensor, domain: int) -> Tensor:
         affine = domain if self.policy == "domain_specific" else 0
         updates = self.calibrating or (self.training and self.policy != "frozen")
-        return F.batch_norm(
-            x,
-            getattr(self, f"running_mean_{domain}"),
-            getattr(self, f"running_var_{domain}"),
-            self.weight[affine],
-            self.bias[affine],
-            updates,
-            self.momentum,
-            self.eps,
+        mean, var = getattr(self, f"running_mean_{domain}"), getattr(self, f"running_var_{domain}")
+        weight, bias = self.weight[affine], self.bias[affine]
+        # Clones, since the batch's branch moves the statistics that this one's gradient needs.
+        running = (
+            F.batch_norm(x, mean.clone(), var.clone(), weight, bias, False, self.momentum, self.eps)
+            if self._draws
+            else None
         )
+        own = F.batch_norm(x, mean, var, weight, bias, updates, self.momentum, self.eps)
+        return own if running is None else torch.where(self._chosen(x, domain), running, own)
+
+    @property
+    def _draws(self) -> bool:
+        """Whether some channels are normalised by the running statistics in this pass, others by the batch's."""
+        return self.stochastic > 0 and self.training and not self.calibrating and self.policy != "frozen"
+
+    def _chosen(self, x: Tensor, domain: int) -> Tensor:
+        """Which channels (1, c, 1, ...) take the running statistics in this step."""
+        channels = x.shape[1]
+        drawn = current_noise().uniform(f"{self.place}.{domain}", (channels,)) < self.stochastic
+        return drawn.view(1, channels, *(1,) * (x.dim() - 2))
+
+
+def set_stochastic(module: nn.Module, probability: float | None, where: str) -> None:
+    """Say with which probability the layers inside normalise a channel by the running statistics; None for never.
+
+    Stochastic normalisation (StochNorm, Kou et al., NeurIPS 2020, algorithm 1): in training, and by the statistics as
+    they were before the step, which still follows the batch. Here p selects the running branch.
+
+    Raises:
+        ConfigError: There is no layer that the probability would act on.
+    """
+    layers = [child for child in module.modules() if isinstance(child, DomainNorm)]
+    if probability and all(layer.policy == "frozen" for layer in layers):
+        what = "no layer of the method normalises by the batch's statistics"
+        raise ConfigError(where, what, probability, "Leave it out, or choose another encoder or normalise: joint.")
+    for layer in layers:
+        layer.stochastic = probability or 0.0

@@ -28,6 +28,7 @@ from dareps.recipe.views import refuse_outputs, views_of, with_inputs
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
+from dareps.transfer._low_rank import adapt
 from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
@@ -89,7 +90,9 @@ class Method(nn.Module):
         assert settings is not None
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(lambda: settings.build(shape, norm), shape, self.tasks, self.domains)
+        blueprint = Blueprint(
+            lambda: adapt(settings.build(shape, norm), self.recipe.adapters), shape, self.tasks, self.domains
+        )
         self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
         self.apart: tuple[str, ...] = ()
         self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.

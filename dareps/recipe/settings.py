@@ -21,7 +21,7 @@ from dareps.recipe.phasing import refused_carrying
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
-from dareps.transfer import LinearSVM, Phase, Train
+from dareps.transfer import LinearSVM, LowRank, Phase, Train
 from dareps.types import Meeting, Task
 
 Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
@@ -47,6 +47,8 @@ class Recipe(Settings):
     """Stretches of training, run in order."""
     guard: Guard | None = None
     """What each task is compared with, to notice that sharing harms it; open means nothing."""
+    adapters: LowRank | None = None
+    """Low-rank adapters beside the encoder's layers, which phases train as `adapters`; open means none."""
     tasks: Many[str] = ()
     """Which of the dataset's tasks are learned, in this order; none named means all."""
     plugins: Many[str] = ()

@@ -4,6 +4,7 @@ from dareps.transfer._moving import Patience, Unfreeze, members_of, rate_factors
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
 from dareps.transfer.fit_svm import LinearSVM
+from dareps.transfer.low_rank import LowRank
 from dareps.transfer.regularise import (
     L2SP,
     BatchSpectralShrinkage,
@@ -28,6 +29,7 @@ __all__ = [
     "LearningWithoutForgetting",
     "LinearSVM",
     "LogME",
+    "LowRank",
     "Optimizer",
     "Patience",
     "Phase",

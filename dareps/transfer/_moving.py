@@ -85,7 +85,7 @@ def members_of(part: str, parts: Members, where: str) -> Sequence[str]:
     return parts.get(part, ())
 
 
-OPTIONAL = ("align", "heads", "shadow", "regularise", "adapters")
+OPTIONAL = ("align", "heads", "shadow", "regularise")
 """Parts that may be named whether or not a method has them."""
 
 

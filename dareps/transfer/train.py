@@ -58,7 +58,8 @@ class Train(Phase):
     clip: float | None = Field(None, gt=0)
     """Largest norm of the gradient, per seed."""
     trains: Many[str] = ("*",)
-    """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, or `*` for all."""
+    """Parts that move: `encoder`, `encoder.STAGE`, `heads`, `heads.TASK`, `align`, `adapters`, or `*` for all but
+    adapters."""
     freeze: Many[str] = ()
     """Parts that stay as they are although `trains` names them: weights, statistics, momenta; no dropout."""
     freeze_below: str = ""
@@ -81,6 +82,9 @@ class Train(Phase):
     `auto` where nothing changes the rows before, so that only rounding differs."""
     patience: Patience | None = None
     """When the phase ends before its steps are up; open means never."""
+    stochastic_norm: float | None = Field(None, ge=0, le=1)
+    """Probability with which a step normalises a channel by the running statistics instead of the batch's (StochNorm,
+    Kou et al., NeurIPS 2020); drawn per channel, layer and step. Open, like 0, means ordinary batch normalisation."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 
