@@ -57,7 +57,7 @@ def _reason(population: Population, plan: Plan, run: Run) -> str:
         (bool(len(method.shadow)), "a guard reads the rows"),
         (run.engine.conflict is not None, "engine.conflict reads the rows"),
         (run.engine.rows != "device", "rows come from a loader"),
-        (any(name.startswith("regularise.") for name in method.state_dict()), "a regulariser reads the rows"),
+        (bool(phase.regularise), "a regulariser may read the rows"),
     )
     return next((what for applies, what in reasons if applies), "")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dareps.errors import LawViolation
 from dareps.testing._draws import Case, pattern
 from dareps.testing._subject import Subject
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 _RELATIVE = 1e-9
 _ROUNDING = 1e-7
 _CONSTANTS = 1e-15
+
+
+class Shown(Protocol):
+    """A case that a violation can show."""
+
+    def shown(self) -> dict[str, Any]:
+        """Its parts by name."""
 
 
 class Broken(AssertionError):
@@ -58,6 +66,17 @@ class Law:
         """Whether the loss is subject to this law."""
         claimed = subject.claims[self.claim] if self.claim else True
         return claimed is not None and claimed is not False and self.needs(subject)
+
+
+def reported(name: str, hint: str, tried: Sequence[Shown], trials: Callable[[], None]) -> None:
+    """Carry out a law's trials; what breaks one becomes a `LawViolation` with the last case tried."""
+    try:
+        trials()
+    except Exception as error:
+        if not tried:
+            raise
+        detail = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
+        raise LawViolation(name, tried[0].shown(), f"{detail.rstrip('.')}. {hint}") from error
 
 
 def stays_on_device(subject: Subject) -> bool:

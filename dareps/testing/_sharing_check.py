@@ -8,11 +8,11 @@ from typing import Final
 from hypothesis import given
 
 from dareps.encoders import Encoder
-from dareps.errors import ContractError, LawViolation
+from dareps.errors import ContractError
 from dareps.plugin import suggestion
 from dareps.sharing import SharingScheme
 from dareps.testing._check import trial_settings
-from dareps.testing._law import Broken
+from dareps.testing._law import reported
 from dareps.testing._sharing import ENCODER, SharingCase, SharingSubject
 from dareps.testing._sharing_laws import GENERAL, SharingLaw
 from dareps.testing._sharing_limits import LIMITS
@@ -65,10 +65,4 @@ def _try(law: SharingLaw, subject: SharingSubject, max_examples: int) -> None:
         tried[:] = [case]
         law.check(subject, case)
 
-    try:
-        trial_settings(max_examples)(given(law.draws)(trial))()
-    except Exception as error:
-        if not tried:
-            raise
-        detail = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
-        raise LawViolation(law.name, tried[0].shown(), f"{detail.rstrip('.')}. {law.hint}") from error
+    reported(law.name, law.hint, tried, lambda: trial_settings(max_examples)(given(law.draws)(trial))())

@@ -42,11 +42,10 @@ def test_parts_that_share_a_parameter_are_refused_and_others_taken(tree, data):
     rates = {part: 0.1 * (number + 1) for number, part in enumerate(chosen)}
     moving = parts["*"]
     members = [name for part in chosen for name in parts[part]]
-    if len(set(members)) < len(members):
-        with pytest.raises(ConfigError, match="overlap"):
-            rate_factors(moving, parts, stages, rates, 1.0, "here")
-    elif any(not parts[part] for part in chosen):
-        with pytest.raises(ConfigError, match="nothing of this part moves"):
+    reasons = ["overlap"] if len(set(members)) < len(members) else []
+    reasons += ["nothing of this part moves"] if any(not parts[part] for part in chosen) else []
+    if reasons:
+        with pytest.raises(ConfigError, match="|".join(reasons)):
             rate_factors(moving, parts, stages, rates, 1.0, "here")
     else:
         found = rate_factors(moving, parts, stages, rates, 1.0, "here")
