@@ -17,7 +17,9 @@ Form = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Rows of a domain, each of its form or flattened -> (n, width) float32, zeros behind what a row holds.
+    """Rows of a domain -> (n, width) float32, each flattened, zeros behind what it holds.
+
+    Rows have the domain's form, or are flattened already, with or without the zeros.
 
     Attributes:
         dataset: Whose rows these are, for errors.
@@ -32,17 +34,18 @@ class Packed:
     def __call__(self, x: np.ndarray, domain: str) -> np.ndarray:
         """Check and copy; raises `DataError` for rows of another form."""
         where, form = f"data {self.dataset}/{domain}", self.forms[domain]
-        size = math.prod(form)
-        if x.shape[1:] not in (form, (size,)):
+        size, full = math.prod(form), width(self.forms)
+        flat = x.reshape(len(x), -1)
+        if x.shape[1:] not in (form, (size,), (full,)) or flat[:, size:].any():
             fix = f"Give (n, {', '.join(map(str, form))}), or the same flattened, (n, {size})."
             raise DataError(where, "rows of another form", x.shape, fix)
-        check_finite(where, x)
+        check_finite(where, flat)
         low, high = self.limits.get(domain, (-math.inf, math.inf))
-        if len(x) and not low <= x.min() <= x.max() <= high:
-            found = [float(x.min()), float(x.max())]
+        if len(x) and not low <= flat.min() <= flat.max() <= high:
+            found = [float(flat.min()), float(flat.max())]
             raise DataError(where, f"values must lie from {low:g} to {high:g}", found, "Scale the rows.")
-        packed = np.zeros((len(x), width(self.forms)), dtype=np.float32)
-        packed[:, :size] = x.reshape(len(x), size)
+        packed = np.zeros((len(x), full), dtype=np.float32)
+        packed[:, :size] = flat[:, :size]
         return packed
 
 
