@@ -59,6 +59,7 @@ _PACKAGES = {
     "sampling": "sampling",
     "schedule": "schedules",
     "sharing": "sharing",
+    "stem": "encoders.stems",
     "transferability": "transfer.scores",
     "validator": "selection",
 }

@@ -116,6 +116,10 @@ class Dataset(Plugin, family="data"):
     files: ClassVar[tuple[RemoteFile, ...]] = ()
     embedded: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = {}
+    forms: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    """Domain -> shape of one raw row, where domains differ in modality; empty where all have one shape.
+
+    Network input is then float32 (n, D): rows flattened, filled up with zeros to the widest form."""
 
     augment: Many[Augmentation] = ()
     """Random changes of training rows, in this order; the same for every recipe."""

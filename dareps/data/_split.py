@@ -18,6 +18,7 @@ from dareps.data._base import (
     SplitData,
 )
 from dareps.data._checks import check_input, checked_rows
+from dareps.data._packed import check_forms
 from dareps.errors import DataError
 from dareps.maths.keys import key_of
 from dareps.tasks import Scale
@@ -224,6 +225,7 @@ def _check_shapes(dataset: Dataset, known: Mapping[str, Mapping[str, np.ndarray]
     shapes = {domain: parts["train"].shape[1:] for domain, parts in known.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(where, "the domains' rows have different shapes", shapes, "Give all rows one shape.")
+    check_forms(dataset, {domain: parts["train"] for domain, parts in known.items()})
     for domain, parts in known.items():
         for part, x in parts.items():
             check_input(f"{where}/{domain} {part}", x)

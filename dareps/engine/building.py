@@ -14,7 +14,7 @@ from dareps.transfer import Train
 def build_method(run: Run, data: SplitData) -> Method:
     """The method of a bound run, initialised by its seed."""
     shape = tuple(data.source_train[0].x.shape[1:])
-    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed)
+    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed, type(run.data).forms)
 
 
 def split_of(run: Run) -> SplitData:

@@ -213,13 +213,14 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     if domain is not None and domain not in domains:
         raise ConfigError("domain", "the model knows no domain of this name", domain, suggestion(domain, domains))
     tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
-    method = Method(bound.method, tuple(record["shape"]), tasks, tuple(bound.source), tuple(bound.target), bound.seed)
+    shape, sides = tuple(record["shape"]), (tuple(bound.source), tuple(bound.target))
+    method = Method(bound.method, shape, tasks, *sides, bound.seed, type(bound.data).forms)
     state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
     method.to(dtype=next(iter(state.values())).dtype).adopt(state)
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]
-    return Model(method.to(device_of(device)), fitted, home, tuple(record["shape"]), name, _scales(tensors))
+    return Model(method.to(device_of(device)), fitted, home, shape, name, _scales(tensors))
 
 
 def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:

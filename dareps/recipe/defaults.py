@@ -9,6 +9,7 @@ from dareps.data._base import Dataset
 from dareps.errors import ConfigError
 from dareps.plugin import plugins, suggestion
 from dareps.recipe.settings import Recipe, Run
+from dareps.recipe.stems import fitting_stem
 from dareps.selection._base import Validator
 from dareps.transfer import Train
 
@@ -98,5 +99,6 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     raw = recipe.model_dump()
     phases = [_fill_phase(phase, dataset.defaults) for phase in raw["phases"]]
     encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
+    stem = fitting_stem(recipe, dataset)
     normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
-    return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "normalise": normalise})
+    return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "stem": stem, "normalise": normalise})

@@ -22,13 +22,13 @@ from dareps.recipe.objective import objective, strengths
 from dareps.recipe.regularised import Regularised, Taps
 from dareps.recipe.settings import Recipe
 from dareps.recipe.shadows import Shadows, drawn_as
+from dareps.recipe.stems import NONE, Inputs, inputs_of
 from dareps.recipe.substeps import substeps
 from dareps.recipe.task_losses import task_losses
 from dareps.recipe.views import refuse_outputs, views_of, with_inputs
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
-from dareps.transfer._low_rank import adapt
 from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
@@ -41,6 +41,7 @@ class Method(nn.Module):
         tasks: What is predicted.
         sources: Source domains; `targets` likewise.
         seed: Seed of the initial weights.
+        forms: Domain -> shape of one row before it was flattened, where domains differ in it.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Method(nn.Module):
         sources: tuple[str, ...],
         targets: tuple[str, ...],
         seed: int,
+        forms: Mapping[str, tuple[int, ...]] = NONE,
     ) -> None:
         super().__init__()
         self.recipe, self.tasks = recipe, tuple(tasks)
@@ -58,7 +60,7 @@ class Method(nn.Module):
         self.branches = tuple(task.name for task in tasks)
         self.sources, self.targets, self.domains = sources, targets, sources + targets
         with torch.random.fork_rng(devices=()):
-            self._build(shape, sources, targets)
+            self._build(inputs_of(recipe, shape, forms, self.domains))
             initialise(self, seed, self.drawn_as)
         self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
@@ -85,27 +87,23 @@ class Method(nn.Module):
         """What predicts, by itself: the encoder and the heads."""
         return Networks(self.encoder, self.heads)
 
-    def _build(self, shape: tuple[int, ...], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
-        settings = self.recipe.encoder
-        assert settings is not None
+    def _build(self, inputs: Inputs) -> None:
         assert self.recipe.normalise is not None
         norm = NormFactory(self.recipe.normalise, len(self.domains))
-        blueprint = Blueprint(
-            lambda: adapt(settings.build(shape, norm), self.recipe.adapters), shape, self.tasks, self.domains
-        )
+        blueprint = Blueprint(inputs.maker(self.recipe, norm), inputs.shape, self.tasks, self.domains)
         self.encoder: SharingModule = self.recipe.sharing.build(blueprint)
         self.apart: tuple[str, ...] = ()
         self._joint = (self.encoder,)  # In a tuple, so that it is no part of the method where no task shares any more.
         self.widths, shared = widths(self.encoder, blueprint)
         self.features = shared[self.lead.name]
         self.heads = nn.ModuleDict({task.name: nn.Linear(self.widths[task.name], task.size) for task in self.tasks})
-        shapes = Shapes(self.features, self.lead.size, sources, targets)
+        shapes = Shapes(self.features, self.lead.size, self.sources, self.targets)
         self.align = nn.ModuleList([part.build(shapes) for part in self.recipe.align])
         self.balance = self.recipe.balance.build(self.tasks)
         if self.recipe.guard is not None:
             self.recipe.guard.scores_of(self.branches)
         self.regularise = Regularised(self.recipe.phases, self.tasks)
-        self.shadow = Shadows(self.recipe.guard, shape, norm, self.tasks, self.domains)
+        self.shadow = Shadows(self.recipe.guard, inputs, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
         """Give each of these tasks, and no other, what it shared as a copy of its own, to go on from there.

@@ -14,6 +14,7 @@ from dareps.data._base import Dataset, Protocol
 from dareps.data.split import sides
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
+from dareps.encoders.stems import Stem
 from dareps.guarding import Guard
 from dareps.plugin import Item, Many, Settings, suggestion
 from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_regularisers, refused_tasks
@@ -35,6 +36,8 @@ class Recipe(Settings):
 
     encoder: Encoder | None = None
     """The network that makes features; open means the dataset's own."""
+    stem: Stem | None = None
+    """What lets rows of one modality into an encoder of another, where domains differ in it; open means linear."""
     sharing: SharingScheme = Hard()
     """How parameters are shared between tasks and domains."""
     align: Many[Alignment] = ()

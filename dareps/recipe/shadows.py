@@ -13,6 +13,7 @@ from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.networks import Networks
 from dareps.maths.noise import name_places
 from dareps.maths.precision import wide
+from dareps.recipe.stems import Inputs
 from dareps.recipe.task_losses import task_loss
 from dareps.sharing._modules import Found, Group, HardSharing
 from dareps.types import Batch, Labelled, Task
@@ -23,7 +24,7 @@ class Shadows(nn.ModuleDict):
 
     Args:
         guard: Says which encoder.
-        shape: Shape of one input.
+        inputs: What encoders read.
         norm: Makes normalisation layers.
         tasks: What is predicted.
         domains: All domains, in the order in which normalisation layers count them.
@@ -32,7 +33,7 @@ class Shadows(nn.ModuleDict):
     def __init__(
         self,
         guard: Guard | None,
-        shape: tuple[int, ...],
+        inputs: Inputs,
         norm: NormFactory,
         tasks: Sequence[Task],
         domains: Sequence[str],
@@ -40,10 +41,10 @@ class Shadows(nn.ModuleDict):
         super().__init__()
         self.domains = tuple(domains)
         for task in tasks:
-            encoder = guard.network(shape, norm) if guard is not None else None
+            encoder = guard.network(inputs.read, norm) if guard is not None else None
             if encoder is not None:
                 heads = nn.ModuleDict({task.name: nn.Linear(encoder.features, task.size)})
-                self[task.name] = Networks(HardSharing(encoder), heads)
+                self[task.name] = Networks(HardSharing(inputs.with_stem(encoder)), heads)
 
     def name_places(self) -> None:
         """Let each draw its noise where a method that knows its task alone does."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dareps.errors import ContractError
-from dareps.maths.domains import group_scope
+from dareps.maths.domains import Groups, group_scope
+from dareps.maths.scope import Scope
 from dareps.sharing._base import Blueprint
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
 from dareps.types import Along, Representation
@@ -36,10 +37,13 @@ class Flow:
         blocks = torch.split(self.joined, [group.rows for group in self.groups])
         return blocks[chosen[0]] if len(chosen) == 1 else torch.cat([blocks[number] for number in chosen])
 
+    def scope(self, chosen: Sequence[int]) -> Scope[Groups]:
+        """Says which of the rows of some groups belong to which domain."""
+        return group_scope([(self._number(self.groups[number].domain), self.groups[number].rows) for number in chosen])
+
     def through(self, module: nn.Module, chosen: Sequence[int], x: Tensor | None = None) -> Tensor:
         """What a module makes of the rows of some groups, or of what has been made of these rows so far."""
-        here = [(self._number(self.groups[number].domain), self.groups[number].rows) for number in chosen]
-        with group_scope(here):
+        with self.scope(chosen):
             result: Tensor = module(self.rows(chosen) if x is None else x)
         return result
 

@@ -47,7 +47,8 @@ class SeparateEncoders(BranchedModule):
         flow, wanted = self.flow(joined, groups), self.wanted(groups)
         rows = list(wanted.values())
         if self.alike and len(rows) >= _MANY and all(chosen == rows[0] for chosen in rows) and not recording():
-            found = self._at_once(list(wanted), flow.rows(rows[0]))
+            with flow.scope(rows[0]):
+                found = self._at_once(list(wanted), flow.rows(rows[0]))
         else:
             found = [flow.through(self.branches[branch], chosen) for branch, chosen in wanted.items()]
         blocks = {branch: flow.blocks(x, wanted[branch]) for branch, x in zip(wanted, found, strict=True)}
