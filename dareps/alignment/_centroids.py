@@ -65,7 +65,7 @@ class Centroids(AlignmentModule):
         return mean_of([cross_entropy(own.detach(), self._logits(view)).mean() for own, view in pairs])
 
     def _labels(self, features: Tensor, logits: Tensor) -> Tensor:
-        """The nearest centroid of each row (n, d), one-hot (n, c); before the first pass, of the rows' own centroids."""
+        """The nearest centroid of each row, one-hot (n, c); before the first pass, of centroids of these rows."""
         rows = bent(features)
         own = centroids(rows, logits.softmax(1), self.rounds)
         passed = self.found.amax() > 0

@@ -24,7 +24,7 @@ from dareps.sharing.hard import Hard
 from dareps.transfer import LinearSVM, Phase, Train
 from dareps.types import Meeting, Task
 
-Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
+Normalise = Literal["joint", "per_domain", "adabn", "domain_specific", "frozen"]
 
 
 class Recipe(Settings):

@@ -172,7 +172,7 @@ MODULES: Final = (
     ),
     Law(
         "settings count",
-        "every setting of a loss, the framework's own apart, changes a value, a gradient, the sub-steps or a pass somewhere",
+        "every setting of a loss, the framework's own apart, changes a value, a gradient, sub-step or pass somewhere",
         "Look for a setting that is stored and never read, or overridden by a constant.",
         one_setting,
         _setting_counts,
