@@ -10,9 +10,12 @@ from torch.func import functional_call
 
 from dareps.alignment._modules import AlignmentModule
 from dareps.engine.evaluate import Evaluator
+from dareps.engine.judging import Point
+from dareps.engine.phases import Plan
 from dareps.engine.population import Population
 from dareps.engine.survey import Parts, survey
 from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
 
 
 class _Act(nn.Module):
@@ -81,10 +84,13 @@ def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: i
         population.put_back(copy, method)
 
 
-def first_passes(population: Population, evaluators: Sequence[Evaluator], plan: Plan, unread: Sequence[str]) -> None:
+def first_passes(
+    population: Population, evaluators: Sequence[Evaluator], plans: Sequence[Plan], plan: Plan, run: Run
+) -> None:
     """The passes before a phase's first step, with statistics of normalisation of domains unread so far."""
     if not refresh_points(population.method, plan.offset, plan.end):
         return
+    unread = Point(plan.offset, plans[: plan.number], competes=False, former={}).unread(run)
     for copy, evaluator in enumerate(evaluators):
         method = population.single(copy)
         evaluator.calibrate(method, unread)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dareps.tasks import kind_of
+from dareps.transfer import Phase, Train
 from dareps.types import Labelled, Rows, Task
 
 MANY = 32
@@ -36,6 +37,11 @@ def task_losses(
             pairs = [(rows.y[task.name], own[task.name]) for rows, own in labelled(task, streams, logits)]
             found[task.name] = found[task.name] + smoothing * spread(pairs)
     return found
+
+
+def smoothing_of(phase: Phase) -> float:
+    """Share of each class label that a phase spreads over the classes."""
+    return phase.smoothing if isinstance(phase, Train) else 0.0
 
 
 def spread(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
