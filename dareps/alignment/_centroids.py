@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from dareps.alignment._checks import check_rows, needed, present
 from dareps.alignment._modules import AlignmentModule, mean_of, of_role
-from dareps.alignment._networks import Copy, Networks
 from dareps.alignment._pseudo_labels import cross_entropy, one_hot
 from dareps.alignment._settings import AlignmentSettings
+from dareps.maths.networks import Copy, Networks
 from dareps.maths.norms import safe_norm
 from dareps.maths.precision import wide, widened
 from dareps.types import Shapes, Step, View
