@@ -4,6 +4,7 @@ from dareps.alignment._base import Alignment, TargetTerm
 from dareps.alignment.adversarial import Adversarial
 from dareps.alignment.afn import FeatureNorm
 from dareps.alignment.bnm import BatchNuclearNorm
+from dareps.alignment.centroid_pseudo_labels import CentroidPseudoLabels
 from dareps.alignment.class_alignment import ClassAlignment
 from dareps.alignment.classifier_discrepancy import ClassifierDiscrepancy
 from dareps.alignment.cmd import CMD
@@ -36,6 +37,7 @@ __all__ = [
     "Adversarial",
     "Alignment",
     "BatchNuclearNorm",
+    "CentroidPseudoLabels",
     "ClassAlignment",
     "ClassifierDiscrepancy",
     "ConditionalAdversarial",

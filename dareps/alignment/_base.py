@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dareps.alignment._checks import check_beside, check_labels, check_rows, check_samples, present
 from dareps.alignment._settings import AlignmentSettings
-from dareps.types import Shapes
+from dareps.types import Role, Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +35,10 @@ class TargetTerm(Alignment, abstract=True):
     def __call__(self, target: Tensor) -> Tensor:  # type: ignore[override]
         """The loss of target (m, d), 0-d."""
         return super().__call__(target, target)
+
+    def needs(self) -> tuple[Role, ...]:
+        """The target alone."""
+        return ("target",)
 
     def on(self, target: View) -> Tensor:
         """The loss of one target stream, 0-d."""

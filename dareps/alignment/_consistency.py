@@ -63,8 +63,6 @@ class Consistent(AlignmentModule):
         supervised: Whether source rows join, with their labels.
     """
 
-    roles = ("source", "target")
-
     def __init__(self, settings: AlignmentSettings, choice: Choice, strong: Strong, supervised: bool) -> None:
         super().__init__(settings)
         self.choice, self.strong, self.supervised = choice, strong, supervised
@@ -76,7 +74,8 @@ class Consistent(AlignmentModule):
         joining = [*(sources if self.supervised else ()), *targets]
         changed = model([self.strong(model, view) for view in joining], "strong")
         learnt, kept = of_role(changed, "source"), of_role(changed, "target")
-        reference = torch.cat([self._probabilities(view) for view in sources])
+        # Without a source stream nothing reads the reference: see `ConsistencyTraining.needs`.
+        reference = torch.cat([self._probabilities(view) for view in sources or targets])
         pairs = zip(targets, kept, strict=True)
         value = mean_of([self._kept(view, self._logits(own), reference) for view, own in pairs])
         return value + mean_of([self._learnt(view) for view in learnt]) if learnt else value

@@ -26,8 +26,6 @@ class SecondClassifier(AlignmentModule):
         repeat: Steps of the encoder after each step of the classifiers.
     """
 
-    roles = ("source", "target")
-
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, repeat: int) -> None:
         super().__init__(settings, shapes)
         self.classifier = nn.Linear(shapes.features, shapes.classes)

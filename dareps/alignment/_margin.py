@@ -27,8 +27,6 @@ class AdversarialHead(AlignmentModule):
         gamma: Factor on the source part.
     """
 
-    roles = ("source", "target")
-
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], gamma: float) -> None:
         super().__init__(settings, shapes)
         self.head = discriminator(shapes.features, hidden, shapes.classes)

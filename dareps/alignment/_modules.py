@@ -21,18 +21,19 @@ class AlignmentModule(nn.Module):
         shapes: What it was built for, which the streams are then held to.
 
     Attributes:
-        refresh_every: Steps between two calls of `refresh`; 0 for never.
+        refresh_every: Steps of a phase between two calls of `refresh`, of which one comes before the first step; 0 for
+            never.
         least: Rows that every stream has to have.
-        roles: Of which it needs a stream each.
+        roles: Of which it needs a stream each, as its settings say.
     """
 
     refresh_every: int = 0
     least: int = 1
-    roles: tuple[Role, ...] = ("target",)
 
     def __init__(self, settings: AlignmentSettings, shapes: Shapes | None = None) -> None:
         super().__init__()
         self.settings, self.shapes = settings, shapes
+        self.roles: tuple[Role, ...] = settings.needs()
         self._checked: object = None
 
     def __call__(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
@@ -70,8 +71,8 @@ class AlignmentModule(nn.Module):
     def after_step(self, progress: Tensor, student: Networks) -> None:
         """Update buffers from parameters after the optimizer step."""
 
-    def refresh(self, features: Tensor, logits: Tensor) -> None:
-        """Take in one pass over a target stream: features (n, d), logits (n, c)."""
+    def refresh(self, features: Tensor, logits: Tensor, student: Networks) -> None:
+        """Take in one pass of the networks over all target train rows: features (n, d), logits (n, c)."""
 
 
 def of_role(views: Sequence[View], role: str) -> list[View]:
@@ -109,8 +110,6 @@ def mean_of(values: Sequence[Tensor]) -> Tensor:
 
 class Pairwise(AlignmentModule):
     """A stateless two-sample loss, averaged over source-target pairs or computed on pooled rows."""
-
-    roles = ("source", "target")
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""

@@ -26,8 +26,6 @@ class RunningBandwidth(AlignmentModule):
         memory: q.
     """
 
-    roles = ("source", "target")
-
     def __init__(
         self, settings: AlignmentSettings, discrepancy: Callable[[Tensor, Tensor, Tensor], Tensor], memory: float
     ) -> None:

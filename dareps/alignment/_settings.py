@@ -10,7 +10,7 @@ from pydantic import Field
 from dareps.errors import ContractError
 from dareps.plugin import Many, Plugin, Tune
 from dareps.schedules import Constant, Schedule
-from dareps.types import Interval
+from dareps.types import Interval, Role
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +71,10 @@ class AlignmentSettings(Plugin, abstract=True):
     def between(self, source: View, target: View) -> Tensor:
         """The loss between two streams, 0-d; losses that read more than one representation unpack the views here."""
         return self(getattr(source, self.reads), getattr(target, self.reads))
+
+    def needs(self) -> tuple[Role, ...]:
+        """The roles of which a phase has to read a stream for the loss to act in it."""
+        return ("source", "target")
 
     def claims(self) -> Mapping[str, bool | float | None]:
         """The laws that these settings claim: the class flags, unless a setting takes one of them away."""

@@ -27,8 +27,6 @@ class Impostor(Opponent):
         repeat: Steps of the discriminator before each ordinary one.
     """
 
-    roles = ("source", "target")
-
     def __init__(self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int) -> None:
         super().__init__(settings, shapes, repeat)
         self.domains, self.sources = shapes.domains, len(shapes.sources)

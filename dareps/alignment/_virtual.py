@@ -34,7 +34,7 @@ class Smooth(AlignmentModule):
 
     def __init__(self, settings: AlignmentSettings, rows: Role, radius: float, relative: bool, iterations: int) -> None:
         super().__init__(settings)
-        self.rows, self.roles = rows, (rows,)
+        self.rows = rows
         self.radius, self.relative, self.iterations = radius, relative, iterations
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:

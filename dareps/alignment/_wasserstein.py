@@ -29,8 +29,6 @@ class Critics(Opponent):
         penalty: Factor on the gradient penalty.
     """
 
-    roles = ("source", "target")
-
     def __init__(
         self, settings: AlignmentSettings, shapes: Shapes, hidden: Iterable[int], repeat: int, penalty: float
     ) -> None:

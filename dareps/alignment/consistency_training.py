@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import TargetTerm
-from dareps.types import Shapes
+from dareps.types import Role, Shapes
 
 if TYPE_CHECKING:
     from dareps.alignment._modules import AlignmentModule
@@ -47,6 +47,10 @@ class ConsistencyTraining(TargetTerm):
     """Draws of the data's augmentation that make it strong."""
     mask: float = Field(0.2, ge=0, lt=1)
     """Probability of setting an input to 0 after that."""
+
+    def needs(self) -> tuple[Role, ...]:
+        """The target, and the source where it sets the threshold or the prior or is learnt as well."""
+        return ("source", "target") if self.relative or self.prior or self.supervised else ("target",)
 
     def build(self, shapes: Shapes) -> AlignmentModule:
         """The loss with access to the method."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dareps.alignment._base import TargetTerm
 from dareps.alignment._settings import Widths
-from dareps.types import Shapes
+from dareps.types import Role, Shapes
 
 if TYPE_CHECKING:
     from dareps.alignment._modules import AlignmentModule
@@ -41,6 +41,10 @@ class UntiedAdversarial(TargetTerm):
     """Widths of the discriminator's hidden layers."""
     repeat: int = Field(1, ge=1)
     """Steps of the discriminator before each ordinary one."""
+
+    def needs(self) -> tuple[Role, ...]:
+        """Both: the copy's features are those of source rows."""
+        return ("source", "target")
 
     def build(self, shapes: Shapes) -> AlignmentModule:
         """The discriminator and the copy."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dareps.alignment._base import TargetTerm
-from dareps.types import Interval, Shapes
+from dareps.types import Interval, Role, Shapes
 
 if TYPE_CHECKING:
     from dareps.alignment._modules import AlignmentModule
@@ -44,6 +44,10 @@ class VirtualAdversarial(TargetTerm):
     """Whether the radius is a share of the mean length of the stream's rows, or a length."""
     iterations: int = Field(1, ge=1)
     """Steps of the power iteration."""
+
+    def needs(self) -> tuple[Role, ...]:
+        """The role whose rows are changed."""
+        return (self.rows,)
 
     def build(self, shapes: Shapes) -> AlignmentModule:
         """The loss with access to the method."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part, SplitData
-from dareps.maths.domains import DomainNorm
+from dareps.engine.calibration import calibrate
 from dareps.recipe.method import Method
 from dareps.selection._base import Outputs, ValidationView
 from dareps.sharing._modules import Group
@@ -22,8 +23,6 @@ CHUNK = 1024
 """Rows per forward pass."""
 SEEN = 1000
 """Source train rows that validators see: enough for a density ratio."""
-CALIBRATION = 2048
-"""Rows from which the statistics of a domain that no stream reads are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,22 +198,11 @@ class Evaluator:
 
     @torch.no_grad()
     def calibrate(self, method: Method, unread: Sequence[str]) -> None:
-        """Take the normalisation statistics of domains that no stream reads from their unlabelled train rows."""
-        layers = [layer for layer in method.modules() if isinstance(layer, DomainNorm) and layer.own]
+        """Take the normalisation statistics of domains that no stream reads from their train rows, without labels."""
         every: list[Part | LabelledPart] = [*self.data.source_train, *self.data.target_train]
-        parts = [part for part in every if part.domain in unread]
-        if not layers:
-            return
+        inputs = partial(network_input, device=self.device, dtype=self.dtype)
         with _evaluating(method):
-            for part in parts:
-                for layer in layers:
-                    layer.calibrating, layer.momentum = True, 1.0
-                self._represent(method, part.domain, part.x[:CALIBRATION])
-                rows = network_input(part.x[:CALIBRATION], self.device, self.dtype)
-                for task in method.shadow:
-                    method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])
-                for layer in layers:
-                    layer.calibrating, layer.momentum = False, 0.1
+            calibrate(method, [part for part in every if part.domain in unread], inputs)
 
     @torch.no_grad()
     def _forward(self, method: Method, part: Part | LabelledPart, start: int) -> dict[str, tuple[Tensor, Tensor]]:

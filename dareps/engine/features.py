@@ -53,7 +53,7 @@ def _reason(population: Population, plan: Plan, run: Run) -> str:
     reasons = (
         (not isinstance(method.encoder, HardSharing), "tasks or domains have parts of the encoder for themselves"),
         (bool(run.data.augment), "the data's augmentation changes rows at every step"),
-        (bool(phase.acting(len(method.align))), "alignments act in the phase"),
+        (bool(phase.acting(method.recipe.needs)), "alignments act in the phase"),
         (bool(len(method.shadow)), "a guard reads the rows"),
         (run.engine.conflict is not None, "engine.conflict reads the rows"),
         (run.engine.rows != "device", "rows come from a loader"),

@@ -26,7 +26,7 @@ from dareps.engine.phases import Plan, activate, plans, rates, stream_parts, war
 from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
-from dareps.engine.refresh import begin, refresh_due, refresh_points, wants_after_step
+from dareps.engine.refresh import begin, first_passes, refresh_due, refresh_points, wants_after_step
 from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, Precision, broken, inherit, load_optimizer
@@ -129,7 +129,7 @@ class Trainer:
             start, stop = self.position.step, self._boundary(plan)
             self._window(plan, pool, step, start, stop)
             self.position.step = stop
-            refresh_due(self.population, self.evaluators, plan.offset + stop)
+            refresh_due(self.population, self.evaluators, plan.offset + stop, plan)
             if plan.offset + stop in self.points:
                 self._evaluate(plan.offset + stop)
                 if self._let_go(plan, plan.offset + stop):
@@ -153,6 +153,7 @@ class Trainer:
         freeze_rest(self.population, moving_in(self.population, plan, self.position.step))
         if self.position.step == 0:
             begin(self.population, self.evaluators, [stream_parts(phase, own) for own in self.data])
+            first_passes(self.population, self.evaluators, self.plans, plan, self.run)
         assert phase.optimizer is not None
         self.rates = Rates(self.population, self._moving, self.device, plan)
         capturable = self.device.type == "cuda"
@@ -261,7 +262,7 @@ class Trainer:
         """The next step of the phase at which losses are flushed, a checkpoint is judged or the phase ends."""
         start = self.position.step
         flush = (start // self.engine.flush + 1) * self.engine.flush
-        refreshes = refresh_points(self.population.method, self.total)
+        refreshes = refresh_points(self.population.method, plan.offset, plan.end)
         thawing = {plan.offset + step for step in thaws(self.population, plan.phase)}
         inner = [point - plan.offset for point in {*self.points, *refreshes, *thawing} if point - plan.offset > start]
         return min([flush, plan.steps, *inner])

@@ -48,7 +48,7 @@ def plans(phases: Sequence[Train]) -> list[Plan]:
 
 def activate(method: Method, plan: Plan) -> None:
     """Say which alignments act in a phase, and how normalisation layers choose their statistics."""
-    method.activate(plan.phase.acting(len(method.align)), plan.number)
+    method.activate(plan.phase.acting(method.recipe.needs), plan.number)
     set_stochastic(method, plan.phase.stochastic_norm, f"phases.{plan.number}.stochastic_norm")
 
 

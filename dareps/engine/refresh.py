@@ -10,9 +10,12 @@ from torch.func import functional_call
 
 from dareps.alignment._modules import AlignmentModule
 from dareps.engine.evaluate import Evaluator
+from dareps.engine.judging import Point
+from dareps.engine.phases import Plan
 from dareps.engine.population import Population
 from dareps.engine.survey import Parts, survey
 from dareps.recipe.method import Method
+from dareps.recipe.settings import Run
 
 
 class _Act(nn.Module):
@@ -61,23 +64,38 @@ def active(method: Method) -> list[AlignmentModule]:
     return [module for index in method.active if isinstance(module := method.align[index], AlignmentModule)]
 
 
-def refresh_points(method: Method, total: int) -> set[int]:
-    """Steps after which some active alignment wants a pass over the target train rows."""
+def refresh_points(method: Method, start: int, end: int) -> set[int]:
+    """Steps of a phase, which goes from `start` to `end`, before which some active alignment wants a pass."""
     periods = [module.refresh_every for module in active(method) if module.refresh_every]
-    return {point for period in periods for point in range(period, total + 1, period)}
+    return {point for period in periods for point in range(start, end, period)}
 
 
-def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: int) -> None:
+def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: int, plan: Plan) -> None:
     """Give every alignment that is due one pass over the target train rows of its copy."""
-    if step not in refresh_points(population.method, step):
+    if step not in refresh_points(population.method, plan.offset, plan.end):
         return
     for copy, evaluator in enumerate(evaluators):
         method = population.single(copy)
         features, logits = evaluator.target_pass(method)
-        for module in active(method):
-            if module.refresh_every and step % module.refresh_every == 0:
-                module.refresh(features, logits)
+        with torch.no_grad():
+            for module in active(method):
+                if module.refresh_every and (step - plan.offset) % module.refresh_every == 0:
+                    module.refresh(features, logits, method.networks)
         population.put_back(copy, method)
+
+
+def first_passes(
+    population: Population, evaluators: Sequence[Evaluator], plans: Sequence[Plan], plan: Plan, run: Run
+) -> None:
+    """The passes before a phase's first step, with statistics of normalisation of domains unread so far."""
+    if not refresh_points(population.method, plan.offset, plan.end):
+        return
+    unread = Point(plan.offset, plans[: plan.number], competes=False, former={}).unread(run)
+    for copy, evaluator in enumerate(evaluators):
+        method = population.single(copy)
+        evaluator.calibrate(method, unread)
+        population.put_back(copy, method)
+    refresh_due(population, evaluators, plan.offset, plan)
 
 
 def _overrides(module: AlignmentModule, name: str) -> bool:

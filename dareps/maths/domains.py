@@ -17,7 +17,7 @@ from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import current_noise
 from dareps.maths.scope import Scope
 
-Policy = Literal["joint", "per_domain", "domain_specific", "frozen"]
+Policy = Literal["joint", "per_domain", "adabn", "domain_specific", "frozen"]
 Groups = tuple[tuple[int, int], ...]
 """(index of the domain, number of consecutive rows) for each block of rows."""
 
@@ -43,8 +43,10 @@ class NormFactory:
 
     Attributes:
         policy: `joint` normalises all rows of a step together; `per_domain` each domain by its own statistics with a
-            common affine map (AdaBN, Li et al. 2017); `domain_specific` with affine maps of their own (DSBN, Chang et
-            al., CVPR 2019); `frozen` uses the running statistics as they are and never moves them.
+            common affine map; `adabn` likewise, and a domain that no phase reads has the statistics of all its train
+            rows, layer by layer (Li et al., 2016), where `per_domain` takes one batch of them; `domain_specific` with
+            affine maps of their own (DSBN, Chang et al., CVPR 2019); `frozen` uses the running statistics as they are
+            and never moves them.
         domains: Number of domains.
     """
 
@@ -70,7 +72,7 @@ class DomainNorm(nn.Module):
     def __init__(self, channels: int, policy: Policy, domains: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
         self.policy, self.momentum, self.eps = policy, momentum, eps
-        self.own = policy in ("per_domain", "domain_specific")
+        self.own = policy in ("per_domain", "adabn", "domain_specific")
         self.calibrating = False
         self.stochastic, self.place = 0.0, "norm"
         statistics = domains if self.own else 1

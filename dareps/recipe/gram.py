@@ -34,6 +34,7 @@ class Heads:
         streams: The step's rows.
         found: Per stream, the representation of each task.
         logits: Per stream, the heads' outputs.
+        smoothing: Share of each class label that is spread evenly over the classes.
     """
 
     tasks: Sequence[Task]
@@ -41,6 +42,7 @@ class Heads:
     streams: Sequence[Rows]
     found: Found
     logits: Outputs
+    smoothing: float = 0.0
 
     def slopes(self) -> list[list[Tensor]]:
         """Per task and stream, the gradient of the task's loss by what its head reads there (n, d).
@@ -51,7 +53,7 @@ class Heads:
         outputs = [{task.name: own[task.name].detach() for task in self._labelled(at)} for at, own in self._places()]
 
         def total(outputs: Outputs) -> Tensor:
-            return torch.stack(list(task_losses(self.tasks, self.streams, outputs).values())).sum()
+            return torch.stack(list(task_losses(self.tasks, self.streams, outputs, self.smoothing).values())).sum()
 
         with torch.no_grad():
             by_outputs: Outputs = grad(total)(outputs)

@@ -24,7 +24,7 @@ from dareps.recipe.settings import Recipe
 from dareps.recipe.shadows import Shadows, drawn_as
 from dareps.recipe.stems import NONE, Inputs, inputs_of
 from dareps.recipe.substeps import substeps
-from dareps.recipe.task_losses import task_losses
+from dareps.recipe.task_losses import smoothing_of, task_losses
 from dareps.recipe.views import refuse_outputs, views_of, with_inputs
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
@@ -75,7 +75,7 @@ class Method(nn.Module):
     def activate(self, indices: tuple[int, ...], phase: int = 0) -> None:
         """Say which alignments act in the current phase, and which phase that is."""
         self.regularise.enter(phase)
-        self.active = indices
+        self.active, self.smoothing = indices, smoothing_of(self.recipe.phases[phase])
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
         if self._reads_logits and self.lead.kind != "classification":
@@ -149,7 +149,7 @@ class Method(nn.Module):
         with noise_scope(cast(Noise, step.noise)):
             groups = self._groups(batch, step)
             found = self._anew(batch, groups, {})
-            losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found))
+            losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found), self.smoothing)
         if step.sub == AGAIN and losses:
             self.balance.follow(losses)
         return sum(losses.values(), batch.joined.new_zeros(())), {f"task.{name}": own for name, own in losses.items()}
@@ -168,14 +168,16 @@ class Method(nn.Module):
                 added = self._penalties(seen, batch, taps, strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             trained = self._trained(step)
-            tasks = task_losses(trained, batch.streams, logits) if step.sub.tasks else {}
+            tasks = task_losses(trained, batch.streams, logits, self.smoothing) if step.sub.tasks else {}
             if tasks and len(self.shadow):
-                beside = {f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch).items()}
+                beside = {
+                    f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch, self.smoothing).items()
+                }
                 terms, values = {**terms, **beside}, {**values, **beside}
             if not tasks or not (self.balance.reads or step.pairs):
                 return Losses(tasks=tasks, terms=terms, values=values)
             learned = [task for task in trained if task.name in tasks and task.name not in self.apart]
-            own = Heads(learned, self.heads, batch.streams, representations, logits)
+            own = Heads(learned, self.heads, batch.streams, representations, logits, self.smoothing)
             grams = self._grams(batch, groups, own, step)
             values |= agreement([task.name for task in learned], grams[step.pairs]) if step.pairs in grams else {}
         return Losses(tasks=tasks, terms=terms, values=values, gram=grams.get(self.balance.reads))

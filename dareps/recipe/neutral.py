@@ -13,6 +13,7 @@ ENGINE_OPEN: Final[Mapping[str, Any]] = {"conflict": None}
 PHASE_OPEN: Final[Mapping[str, Any]] = {
     "sampling": None,
     "apart": False,
+    "smoothing": 0.0,
     "freeze": [],
     "freeze_below": "",
     "unfreeze": None,

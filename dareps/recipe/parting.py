@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.guarding import Guard
 from dareps.sharing import SharingScheme
@@ -13,14 +14,14 @@ Refusal = tuple[str, str, str]
 """Key path, what is wrong, and what to do."""
 
 
-def refused_phases(phases: Sequence[Phase], alignments: int, sharing: SharingScheme) -> Refusal | None:
+def refused_phases(phases: Sequence[Phase], needs: Sequence[Collection[str]], sharing: SharingScheme) -> Refusal | None:
     """Why these phases cannot train tasks apart, or None; once apart, tasks stay so in all later phases."""
     first = next((number for number, phase in enumerate(phases) if isinstance(phase, Train) and phase.apart), None)
     if first is not None and not sharing.divisible:
         what = f"with {sharing.name} a task reads what others predict, so none can go on by itself"
         return f"phases.{first}.apart", what, "Leave apart out, or share in another way."
     for number, phase in enumerate(phases) if first is not None else ():
-        if isinstance(phase, Train) and number >= (first or 0) and phase.acting(alignments):
+        if isinstance(phase, Train) and number >= (first or 0) and phase.acting(needs):
             what = "tasks are apart, so an alignment would act on one of them alone"
             return f"phases.{number}.align", what, "Set align: false in this phase."
     return None
@@ -71,4 +72,18 @@ def refused_tasks(phases: Sequence[Phase], guard: Guard | None, tasks: Sequence[
             return f"phases.{number}.apart", what, "Leave apart out."
     if guard is not None and len(tasks) < 2:
         return "guard", what, "Set guard: null."
+    return None
+
+
+def refused_without_source(phases: Sequence[Phase], align: Sequence[Alignment]) -> Refusal | None:
+    """Why a phase of unlabelled target rows alone cannot learn by these alignments, or None."""
+    for number, phase in enumerate(phases):
+        if not isinstance(phase, Train) or not phase.without_source or phase.align is False:
+            continue
+        named = range(len(align)) if phase.align is True else [own for own in phase.align if own < len(align)]
+        lacking = [own for own in named if "source" in align[own].needs()]
+        if lacking and (phase.align is not True or len(lacking) == len(align)):
+            what = f"{align[lacking[0]].name} compares with source rows, and the phase reads the target alone"
+            fix = "Let the phase read the source as well, or use a loss of the target alone."
+            return f"phases.{number}.align.{lacking[0]}", what, fix
     return None

@@ -17,15 +17,22 @@ from dareps.encoders.identity import Identity
 from dareps.encoders.stems import Stem
 from dareps.guarding import Guard
 from dareps.plugin import Item, Many, Settings, suggestion
-from dareps.recipe.parting import Refusal, refused_guard, refused_phases, refused_regularisers, refused_tasks
+from dareps.recipe.parting import (
+    Refusal,
+    refused_guard,
+    refused_phases,
+    refused_regularisers,
+    refused_tasks,
+    refused_without_source,
+)
 from dareps.recipe.phasing import refused_carrying
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
 from dareps.transfer import LinearSVM, LowRank, Phase, Train
-from dareps.types import Meeting, Task
+from dareps.types import Meeting, Role, Task
 
-Normalise = Literal["joint", "per_domain", "domain_specific", "frozen"]
+Normalise = Literal["joint", "per_domain", "adabn", "domain_specific", "frozen"]
 
 
 class Recipe(Settings):
@@ -69,18 +76,19 @@ class Recipe(Settings):
         if self.shallow and self.encoder is not None and not isinstance(self.encoder, Identity):
             fix = "Leave it to the recipe, or write encoder: identity."
             raise _impossible("encoder", "linear_svm fits the inputs, so an encoder would stay untrained", fix)
-        aligned = [phase for phase in trained if phase.acting(len(self.align))]
+        _unless(refused_without_source(self.phases, self.align), self)
+        aligned = [phase for phase in trained if phase.acting(self.needs)]
         if self.align and not aligned:
             fix = "Give a phase both: `streams: {source: labelled, target: unlabelled}`."
             raise _impossible("align", "no phase reads source and target, so the alignments never act", fix)
         for index, phase in enumerate(trained):
-            if max(phase.acting(len(self.align)), default=-1) >= len(self.align):
+            if max(phase.acting(self.needs), default=-1) >= len(self.align):
                 fix = f"The recipe has {len(self.align)}, numbered from 0."
                 raise _impossible(f"phases.{index}.align", "there is no alignment with this number", fix)
             if "labelled" not in (phase.streams.source, phase.streams.target) and phase not in aligned:
                 fix = "Label a stream or let the alignments act."
                 raise _impossible(f"phases.{index}", "the phase has no labels and no alignment to learn from", fix)
-        found = refused_phases(self.phases, len(self.align), self.sharing)
+        found = refused_phases(self.phases, self.needs, self.sharing)
         found = found or refused_regularisers(self.phases, self.guard)
         return _unless(found or refused_guard(self.guard, self.sharing, self.balance, bool(self.align)), self)
 
@@ -94,6 +102,11 @@ class Recipe(Settings):
                 fix = "Leave sampling out, or balance with equal."
                 raise _impossible(f"phases.{index}.sampling", what, fix)
         return self
+
+    @property
+    def needs(self) -> list[tuple[Role, ...]]:
+        """Of which roles each alignment needs a stream."""
+        return [part.needs() for part in self.align]
 
     @property
     def stacks(self) -> bool:

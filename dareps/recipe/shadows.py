@@ -14,7 +14,7 @@ from dareps.maths.networks import Networks
 from dareps.maths.noise import name_places
 from dareps.maths.precision import wide
 from dareps.recipe.stems import Inputs
-from dareps.recipe.task_losses import task_loss
+from dareps.recipe.task_losses import task_losses
 from dareps.sharing._modules import Found, Group, HardSharing
 from dareps.types import Batch, Labelled, Task
 
@@ -59,18 +59,17 @@ class Shadows(nn.ModuleDict):
         head = cast(nn.ModuleDict, network.heads)[task]
         return [wide(head(own[task].task)) for own in found]
 
-    def losses(self, tasks: Sequence[Task], batch: Batch) -> dict[str, Tensor]:
-        """The mean loss of each task's shadow on the labelled rows of a step, 0-d."""
-        losses = {}
+    def losses(self, tasks: Sequence[Task], batch: Batch, smoothing: float = 0.0) -> dict[str, Tensor]:
+        """The mean loss of each task's shadow on the labelled rows of a step, 0-d; smoothed as the tasks'."""
+        losses: dict[str, Tensor] = {}
         for task in tasks if len(self) else ():
             streams = [rows for rows in batch.streams if isinstance(rows, Labelled) and task.name in rows.y]
             if streams:
                 every = len(streams) == len(batch.streams)
                 joined = batch.joined if every else torch.cat([rows.x for rows in streams])
                 groups = [Group(len(rows.x), rows.domain, (task.name,)) for rows in streams]
-                losses[task.name] = task_loss(
-                    task, list(zip(streams, self.outputs(task.name, joined, groups), strict=True))
-                )
+                outputs = [{task.name: own} for own in self.outputs(task.name, joined, groups)]
+                losses |= task_losses([task], streams, outputs, smoothing)
         return losses
 
 

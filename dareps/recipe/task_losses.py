@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dareps.tasks import kind_of
+from dareps.transfer import Phase, Train
 from dareps.types import Labelled, Rows, Task
 
 MANY = 32
@@ -20,7 +21,7 @@ Outputs = Sequence[tuple[Labelled, Tensor]]
 
 
 def task_losses(
-    tasks: Sequence[Task], streams: Sequence[Rows], logits: Sequence[Mapping[str, Tensor]]
+    tasks: Sequence[Task], streams: Sequence[Rows], logits: Sequence[Mapping[str, Tensor]], smoothing: float = 0.0
 ) -> dict[str, Tensor]:
     """Mean loss per task over the labels that the labelled streams have of it.
 
@@ -28,7 +29,36 @@ def task_losses(
         tasks: Those that are trained.
         streams: The step's rows.
         logits: Per stream, each task's outputs (n, size).
+        smoothing: Share of each class label that is spread evenly over the classes.
     """
+    found = _means(tasks, streams, logits)
+    for task in tasks if smoothing else ():
+        if task.name in found and task.kind == "classification":
+            pairs = [(rows.y[task.name], own[task.name]) for rows, own in labelled(task, streams, logits)]
+            found[task.name] = found[task.name] + smoothing * spread(pairs)
+    return found
+
+
+def smoothing_of(phase: Phase) -> float:
+    """Share of each class label that a phase spreads over the classes."""
+    return phase.smoothing if isinstance(phase, Train) else 0.0
+
+
+def spread(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """What spreading labels over the classes adds to their cross-entropy, per unit of spread, 0-d.
+
+    CE of (1 - s) onehot(y) + s / c against softmax(z) is CE(y, softmax(z)) + s (z_y - mean_k z_k).
+
+    Args:
+        pairs: Labels (n,), negative where missing, and logits (n, c).
+    """
+    labels, logits = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    there = (labels >= 0).to(logits.dtype)
+    own = logits.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
+    return ((own - logits.mean(1)) * there).sum() / there.sum().clamp_min(1)
+
+
+def _means(tasks: Sequence[Task], streams: Sequence[Rows], logits: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     found = {task: [(rows, own[task.name]) for rows, own in labelled(task, streams, logits)] for task in tasks}
     if len(found) < MANY:
         return {task.name: task_loss(task, pairs) for task, pairs in found.items() if pairs}

@@ -140,7 +140,7 @@ def _setting_counts(subject: Subject, case: Case) -> None:
     name = case.more["setting"]
     demand(
         changes_something(subject, name, setting_probes(subject.space)),
-        f"no other value of {name} changes a value, a gradient or a sub-step",
+        f"no other value of {name} changes a value, a gradient, a sub-step or a pass",
     )
 
 
@@ -172,7 +172,7 @@ MODULES: Final = (
     ),
     Law(
         "settings count",
-        "every setting of a loss, the framework's own apart, changes a value, a gradient or the sub-steps somewhere",
+        "every setting of a loss, the framework's own apart, changes a value, a gradient, sub-step or pass somewhere",
         "Look for a setting that is stored and never read, or overridden by a constant.",
         one_setting,
         _setting_counts,

@@ -14,7 +14,7 @@ from dareps.alignment._settings import AlignmentSettings
 from dareps.testing._draws import Case
 from dareps.testing._law import tensors
 from dareps.testing._stand_in import student
-from dareps.testing._subject import Built, Subject, subject_of
+from dareps.testing._subject import Built, Subject, subject_of, view_of
 
 _ROUNDING = 1e-9
 _SHARES = (0.5, 0.9, 0.25)
@@ -34,7 +34,7 @@ def setting_names(subject: Subject) -> tuple[str, ...]:
 
 
 def changes_something(subject: Subject, name: str, probes: tuple[Case, ...]) -> bool:
-    """Whether another value of the setting gives another value, gradient or sub-step on one of the samples.
+    """Whether another value of the setting gives another value, gradient, sub-step or number of passes.
 
     Some settings count only beside a certain value of another one, so those are tried as well.
     """
@@ -101,7 +101,7 @@ def _candidates(annotation: Any, now: object) -> Iterator[object]:
 
 
 def _outcome(subject: Subject, probes: tuple[Case, ...]) -> list[object]:
-    """All that a loss shows: its sub-steps, their values and gradients on one sample after the other, what follows."""
+    """All that a loss shows on one sample after the other: sub-steps, passes, values and gradients, what follows."""
     seen: list[object] = []
     state: dict[str, Tensor] = {}
     for case in probes:
@@ -113,18 +113,21 @@ def _outcome(subject: Subject, probes: tuple[Case, ...]) -> list[object]:
             # Copied once, so that what a loss remembers of one sample it still knows at the next.
             state = state or {name: buffer.clone() for name, buffer in module.named_buffers()}
             values = subject.built.values(module, state, *leaves)
-            seen.append(module.steps())
+            seen += [module.steps(), module.refresh_every]
         seen += [value.detach() for value in values]
         seen += [found for found in _gradient(values, leaves) if found is not None]
     return seen + (_followed(subject.built, probes[0]) if subject.built else [])
 
 
 def _followed(built: Built, case: Case) -> list[object]:
-    """The buffers that a loss changes after a step which has moved the networks, a teacher's weights for example."""
+    """The buffers that a loss changes after a step which has moved the networks, and in a pass over the target."""
     module = built.fresh(case.source.shape[-1], torch.float64)
     before = [buffer.clone() for buffer in module.buffers()]
+    target = view_of("target", tensors(case.source, case.target)[1], built.beside)
+    assert target.logits is not None
     with torch.no_grad():
         module.after_step(torch.full((), 0.5, dtype=torch.float64), student(1.0))
+        module.refresh(target.shared, target.logits, student(1.0))
     pairs = zip(before, module.buffers(), strict=True)
     return [buffer for kept, buffer in pairs if not torch.equal(kept, buffer)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -85,6 +86,8 @@ class Train(Phase):
     stochastic_norm: float | None = Field(None, ge=0, le=1)
     """Probability with which a step normalises a channel by the running statistics instead of the batch's (StochNorm,
     Kou et al., NeurIPS 2020); drawn per channel, layer and step. Open, like 0, means ordinary batch normalisation."""
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of each class label that is spread evenly over the classes in the task losses."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 
@@ -100,11 +103,22 @@ class Train(Phase):
         """Equal phases have equal hashes, also those with a mapping among their settings."""
         return hash(self.model_dump_json())
 
-    def acting(self, count: int) -> tuple[int, ...]:
-        """The numbers of the alignments that act, of `count`; none unless the phase reads source and target."""
-        if self.streams.source is None or self.streams.target is None:
+    @property
+    def without_source(self) -> bool:
+        """Whether the phase reads unlabelled target rows and nothing else."""
+        return self.streams == Streams(target="unlabelled")
+
+    def acting(self, needs: Sequence[Collection[str]]) -> tuple[int, ...]:
+        """The numbers of the alignments that act, given the roles that each needs.
+
+        All may act where the phase reads source and target; where it reads unlabelled target rows alone, those that
+        need nothing else; in other phases none.
+        """
+        if not self.without_source and None in (self.streams.source, self.streams.target):
             return ()
-        return (tuple(range(count)) if self.align else ()) if isinstance(self.align, bool) else self.align
+        wanted = (tuple(range(len(needs))) if self.align else ()) if isinstance(self.align, bool) else self.align
+        known = range(len(needs))
+        return tuple(own for own in wanted if not self.without_source or own not in known or "source" not in needs[own])
 
     @model_validator(mode="after")
     def _reads_something(self) -> Train:

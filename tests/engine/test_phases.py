@@ -44,7 +44,7 @@ def same(one, other):
     ],
 )
 def test_which_alignments_act(align, streams, acting):
-    assert Train(align=align, streams=streams).acting(3) == acting
+    assert Train(align=align, streams=streams).acting([("source", "target"), ("target",), ("target",)]) == acting
 
 
 def test_a_number_that_no_alignment_has_is_refused():
@@ -59,7 +59,10 @@ def test_a_number_that_no_alignment_has_is_refused():
 
 def test_dirt_leaves_the_source_after_its_first_phase():
     trainer = entered("dirt", 1)
-    assert [plan.phase.acting(5) for plan in trainer.plans] == [(0, 1, 2, 3), (1, 2, 4)]
+    assert [plan.phase.acting(trainer.population.method.recipe.needs) for plan in trainer.plans] == [
+        (0, 1, 2, 3),
+        (1, 2, 4),
+    ]
     weights = weights_of(trainer)
     assert same(parts(weights, "encoder", "heads"), _copy(weights, "align.4.teacher."))
     trainer._phase(trainer.plans[1])

@@ -91,7 +91,7 @@ optimizers = st.one_of(
     st.builds(lambda lr, decay: {"name": "sgd", "lr": lr, "weight_decay": decay}, positive, positive),
 )
 anywhere = {
-    "normalise": st.sampled_from(["joint", "per_domain", "domain_specific", "frozen"]),
+    "normalise": st.sampled_from(["joint", "per_domain", "adabn", "domain_specific", "frozen"]),
     "protocol": st.sampled_from(["inductive", "paper"]),
     "data.limit": st.one_of(st.none(), st.integers(1, 10**6)),
     "engine.precision": st.sampled_from(["float32", "float64", "bf16"]),

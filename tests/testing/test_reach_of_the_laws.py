@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from dareps import plugin
-from dareps.alignment import Adversarial, Alignment, ConsistencyTraining, SelfTraining, TargetTerm, VirtualAdversarial
+from dareps.alignment import (
+    Adversarial,
+    Alignment,
+    CentroidPseudoLabels,
+    ConsistencyTraining,
+    SelfTraining,
+    TargetTerm,
+    VirtualAdversarial,
+)
 from dareps.alignment._settings import CLAIMS
 from dareps.alignment._virtual import unit
 from dareps.testing import Interval, LawViolation, check_alignment
@@ -120,6 +128,8 @@ def counts(loss, setting):
         (SelfTraining, "temperature", 1.0),
         (SelfTraining, "quota", None),
         (SelfTraining, "prior", False),
+        (CentroidPseudoLabels, "every", 100),
+        (CentroidPseudoLabels, "rounds", 1),
         (VirtualAdversarial, "rows", "target"),
         (VirtualAdversarial, "radius", 0.1),
         (VirtualAdversarial, "relative", True),
