@@ -90,11 +90,13 @@ OPTIONAL = ("align", "heads", "shadow", "regularise")
 
 
 def stages_below(stage: str, stages: Sequence[str], where: str) -> list[str]:
-    """The parts `encoder.STAGE` of the stages before one.
+    """The parts `encoder.STAGE` of the stages before one, which `-K` names as the K-th from the top.
 
     Raises:
         ConfigError: The encoder has no such stage.
     """
+    if stage.startswith("-") and stage[1:].isdecimal() and 0 < int(stage[1:]) <= len(stages):
+        stage = stages[-int(stage[1:])]
     if stage not in stages:
         raise ConfigError(where, "the encoder has no such stage", stage, suggestion(stage, stages))
     return [f"encoder.{own}" for own in stages[: list(stages).index(stage)]]

@@ -57,7 +57,9 @@ def test_parts_that_share_a_parameter_are_refused_and_others_taken(tree, data):
 @given(stages=NAMES, data=st.data())
 def test_stages_below_one_are_those_before_it(stages, data):
     place = data.draw(st.integers(0, len(stages) - 1))
-    assert stages_below(stages[place], stages, "here") == [f"encoder.{stage}" for stage in stages[:place]]
+    below = [f"encoder.{stage}" for stage in stages[:place]]
+    assert stages_below(stages[place], stages, "here") == below
+    assert stages_below(str(place - len(stages)), stages, "here") == below
     with pytest.raises(ConfigError, match="no such stage"):
         stages_below("zz", stages, "here")
 
