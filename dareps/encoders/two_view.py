@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt, Strict, model_validator
+from pydantic import Field, PositiveInt, Strict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from dareps.encoders._base import Encoder
@@ -50,13 +50,15 @@ class TwoView(Encoder):
     use: Many[int] = ()
     """Numbers, from 0, of the views that are read; none named means all. The others are left out of the network."""
 
-    @model_validator(mode="after")
-    def _there(self) -> Self:
+    @field_validator("use")
+    @classmethod
+    def _there(cls, use: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         """Refuse views that there are not and views that are named twice."""
-        if len(set(self.use)) < len(self.use) or not set(self.use) <= set(range(len(self.views))):
-            what = f"use: name each view once, by a number from 0 to {len(self.views) - 1}, got {list(self.use)}"
+        count = len(info.data.get("views", use))
+        if len(set(use)) < len(use) or not set(use) <= set(range(count)):
+            what = f"name each view once, by a number from 0 to {count - 1}"
             raise PydanticCustomError("use", "{what}", {"what": what})
-        return self
+        return use
 
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """Stages `views` (every view's features) and `joint` (a dense layer)."""
