@@ -32,7 +32,7 @@ def distance(source: np.ndarray, target: np.ndarray) -> Distance:
 
     from dareps.alignment import MMD
 
-    rows = comparable(*(thinned(side, name) for side, name in ((source, "source"), (target, "target"))))
+    rows = comparable(thinned(source, "source"), thinned(target, "target"))
     mmd = MMD()(*map(torch.from_numpy, rows))
     p = permutation_p(np.concatenate(rows), len(rows[0]))
     counts = len(rows[0]), len(rows[1])

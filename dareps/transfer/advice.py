@@ -143,29 +143,22 @@ def advise(measured: Measured) -> Advice:
 def phase_settings(advice: Advice, measured: Measured) -> dict[str, Any]:
     """The settings of a `train` phase on the target that follow the advice; its head is new in any case."""
     names = [stage.name for stage in measured.stages]
+    found: dict[str, Any] = {"reset": ["heads"], "decay": round(advice.decay, 3)}
     if advice.strategy == "extract":
-        return {"freeze": ["encoder"], "reset": ["heads"]}
-    found: dict[str, Any] = {"reset": ["heads"]}
-    if advice.cut:
+        found["freeze"] = ["encoder"]
+    elif advice.cut:
         found["freeze_below"] = names[names.index(advice.cut) + 1]
-    if advice.dropped:
-        found["reset_top"] = advice.dropped
-    if advice.decay != 1:
-        found["decay"] = round(advice.decay, 3)
-    return found
+    return {**found, "reset_top": advice.dropped} if advice.dropped else found
 
 
 def _case(measured: Measured) -> tuple[Size, Likeness, tuple[str, ...]]:
     size: Size = "small" if measured.per_class < FEW else "large"
     top, best = measured.stages[-1], measured.stages[_best(measured.stages)]
+    share = f"source predictions explain {100 * measured.explained:.0f} % of the label entropy (LEEP)"
     signs = (
         (top.distance <= NEAR, f"proxy A-distance at {top.name} {top.distance:.2f}, alike up to {NEAR:g}"),
         (best is top, f"LogME is highest at {best.name}, which {'is' if best is top else 'is not'} the top stage"),
-        (
-            measured.explained >= EXPLAINED,
-            f"source predictions explain {100 * measured.explained:.0f} % of the label entropy (LEEP), "
-            f"alike from {100 * EXPLAINED:.0f} % on",
-        ),
+        (measured.explained >= EXPLAINED, f"{share}, alike from {100 * EXPLAINED:.0f} % on"),
     )
     count = sum(sign for sign, _ in signs)
     likeness: Likeness = "similar" if count >= NEEDED else "dissimilar"

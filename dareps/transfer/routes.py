@@ -27,6 +27,7 @@ class Route:
         shared: What both sides have in common.
         split: Embedded data that the recipe runs on.
         changes: Overrides that name this data's tasks.
+        aimed: Overrides with which the recipe reads labels of a target, on splits that have one.
     """
 
     name: str
@@ -38,12 +39,16 @@ class Route:
     shared: str
     split: str
     changes: tuple[str, ...] = ()
+    aimed: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, str, str]:
         """What it is, in three lines."""
         return self.kind, self.tasks, self.shared
 
+
+_THEN: Final = ("phases.1.streams={target: labelled}",)
+_TOGETHER: Final = ("phases.0.streams={source: labelled, target: labelled}",)
 
 ROUTES: Final = (
     Route(
@@ -54,6 +59,7 @@ ROUTES: Final = (
         "Shared is the whole encoder, handed over and changed a little, the lower stages least; the head is new.",
         "varieties/stall",
         ("phases.0.tasks=[fruit]", "phases.1.tasks=[variety]"),
+        _THEN,
     ),
     Route(
         "domain_adaptation",
@@ -71,6 +77,7 @@ ROUTES: Final = (
         "Shared is the encoder, handed over; the target task has a head of its own.",
         "attributes/fruit",
         ("phases.0.tasks=[kind]", "phases.1.tasks=[colour]"),
+        _THEN,
     ),
     Route(
         "modality_transfer",
@@ -88,6 +95,7 @@ ROUTES: Final = (
         "Shared is all: encoder, head and normalisation.",
         "varieties/stall+stall2",
         ("tasks=[fruit]",),
+        _TOGETHER,
     ),
     Route(
         "weight_sharing",
@@ -96,6 +104,7 @@ ROUTES: Final = (
         "There is one question, and in joint learning each domain is source and target at once.",
         "Shared are the weights of encoder and head; each domain has normalisation of its own.",
         "digits8/fonts+scans",
+        aimed=_TOGETHER,
     ),
     Route(
         "multi_task_learning",
@@ -104,6 +113,7 @@ ROUTES: Final = (
         "In joint learning each task is source task and target task at once.",
         "Shared is the encoder; each task has a head of its own.",
         "attributes/fruit",
+        aimed=_TOGETHER,
     ),
     Route(
         "parallel_training",
@@ -112,6 +122,7 @@ ROUTES: Final = (
         "In joint learning each task is source task and target task at once, though no row is asked both.",
         "Shared are the weights of the stages; each domain has normalisation of its own, and each task a head.",
         "attributes/fruit+solids",
+        aimed=_TOGETHER,
     ),
 )
 
@@ -147,7 +158,8 @@ def fitting(task: Answer, domain: Answer) -> tuple[Route, Route]:
 
 
 def command(route: Route, split: str, changes: Sequence[str] = ()) -> str:
-    """The command line that runs a route's recipe."""
+    """The command line that runs a route's recipe on a split."""
     import shlex
 
-    return shlex.join(["dareps", "train", route.name, "--split", split, *changes])
+    aimed = route.aimed if ":" in split else ()
+    return shlex.join(["dareps", "train", route.name, "--split", split, *aimed, *changes])
