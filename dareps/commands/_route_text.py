@@ -43,7 +43,7 @@ def relation_lines(relation: Relation) -> Iterator[str]:
     """How both sides relate, with the numbers and the thresholds."""
     yield from _domains(relation)
     for own in relation.labels:
-        yield f"task {own.task}: {own.answer}; {_classes(own)}"
+        yield f"task {own.task}: {own.answer}; {_classes(own, len(relation.sides) > 1)}"
     yield from (f"task {fine}: finer than {coarse}, whose classes it divides" for coarse, fine in relation.finer)
 
 
@@ -61,6 +61,9 @@ def fitting_lines(relation: Relation, split: str, told: Sequence[str]) -> Iterat
             named = [] if len(tasks) == len(relation.labels) else [f"tasks=[{','.join(tasks)}]"]
             yield f"\n{', '.join(tasks)}: {answer} task, {relation.domain} domain"
             yield from columns(_entry(route, split, [*told, *named]) for route in fitting(answer, relation.domain))
+    if relation.forms:
+        yield "\nrows of another form reach the encoder through a stem"
+        yield from columns([_entry(route_named("modality_transfer"), split, told)])
     if len(relation.labels) > 1 and relation.domain == "same":
         coarse, fine = relation.finer[0] if relation.finer else [own.task for own in relation.labels][:2]
         onwards = [*told, f"phases.0.tasks=[{coarse}]", f"phases.1.tasks=[{fine}]"]
@@ -109,9 +112,11 @@ def _domains(relation: Relation) -> Iterator[str]:
         yield f"  from {far.rows[0]} and {far.rows[1]} unlabelled rows, standardised, as {far.width} numbers each"
 
 
-def _classes(own: Labels) -> str:
+def _classes(own: Labels, apart: bool) -> str:
     if not own.declared:
         return "its labels are not classes"
+    if not apart:
+        return f"there are labels of {len(own.source)} of {own.declared} declared classes"
     target = "no target label is declared" if own.target is None else f"the other side of {len(own.target)}"
     seen = f"of {own.declared} declared classes the source has labels of {len(own.source)}, {target}"
     return f"{seen}; {100 * own.share:.0f} % in common, same from {100 * SHARED:.0f} % on"
