@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from dareps.commands._output import columns
 from dareps.recipe.bind import CONFIGS
-from dareps.transfer.advice import Measured, advise, phase_settings
+from dareps.transfer.advice import RECIPES, Measured, advise, phase_settings
 from dareps.transfer.relation import DISTANT, SHARED, SIGNIFICANT, Labels
-from dareps.transfer.routes import ROUTES, Answer, Route, command, fitting, route_named
+from dareps.transfer.routes import ROUTES, Answer, Route, command, fitting, route_named, training
 
 if TYPE_CHECKING:
     from dareps.suite.relate import Relation
@@ -73,7 +73,7 @@ def fitting_lines(relation: Relation, split: str, told: Sequence[str]) -> Iterat
         yield from columns([_entry(first, split, onwards), _entry(joint, split, told)])
 
 
-def advice_lines(measured: Measured, split: str, told: Sequence[str], relation: Relation) -> Iterator[str]:
+def advice_lines(measured: Measured, split: str, told: Sequence[str], several: bool) -> Iterator[str]:
     """The numbers of a target task, the case they make, and the command that follows it."""
     advice = advise(measured)
     rows = f"{measured.rows} labelled target rows, {measured.per_class:.3g} for each of {measured.classes} classes"
@@ -86,12 +86,9 @@ def advice_lines(measured: Measured, split: str, told: Sequence[str], relation: 
     if advice.rates:
         rates = ", ".join(f"{name} {factor:.3g}" for name, factor in advice.rates.items())
         yield f"  factors on the learning rate: heads 1, {rates}"
-    settings = [f"phases.1.{key}={_flow(value)}" for key, value in phase_settings(advice, measured).items()]
-    only = [f"phases.1.tasks=[{measured.task}]"] if len(relation.labels) > 1 else []
-    answer: Answer = "same" if measured.task in relation.tasks("same") else "different"
-    # Labels of the target are there to be read, so the same question on another domain is asked again, not adapted.
-    route = route_named("task_fine_tuning") if answer == "same" else fitting(answer, relation.domain)[0]
-    yield f"  {command(route, split, [*told, *settings, *only])}"
+    settings = [f"phases.1.{key}={value}" for key, value in phase_settings(advice, measured).items()]
+    only = [f"phases.1.tasks=[{measured.task}]"] if several else []
+    yield f"  {training(RECIPES[advice.strategy], split, [*told, *settings, *only])}"
 
 
 def _entry(route: Route, split: str, changes: Sequence[str]) -> tuple[str, str, str]:
@@ -126,8 +123,3 @@ def _stage_table(measured: Measured) -> Iterator[tuple[str, ...]]:
     yield "stage", "width", "proxy A-distance", "LogME", "H-score"
     for own in measured.stages:
         yield own.name, str(own.width), f"{own.distance:.2f}", f"{own.logme:.4f}", f"{own.h_score:.3f}"
-
-
-def _flow(value: object) -> str:
-    """A value as an override takes it."""
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)

@@ -93,7 +93,6 @@ def _relation(asked: Asked, split: str) -> Iterator[str]:
 
 def _advice(asked: Asked, split: str) -> Iterator[str]:
     from dareps.suite.advise import labelled_rows, measure
-    from dareps.suite.relate import relate
     from dareps.suite.warned import warnings_told
 
     run, data = _bound(asked, split)
@@ -102,9 +101,9 @@ def _advice(asked: Asked, split: str) -> Iterator[str]:
         labelled_rows(run, data, task)
     with warnings_told(warn):
         method = _model(asked, run, data)
-        relation = relate(run, data)
         for task in tasks:
-            yield from advice_lines(measure(run, data, method, task), split, asked.told, relation)
+            measured = measure(run, data, method, task)
+            yield from advice_lines(measured, split, asked.told, several=len(run.tasks) > 1)
 
 
 def _model(asked: Asked, run: Run, data: SplitData) -> Method:
@@ -117,7 +116,7 @@ def _model(asked: Asked, run: Run, data: SplitData) -> Method:
 
 
 def _bound(asked: Asked, split: str) -> tuple[Run, SplitData]:
-    from dareps.suite.relate import split_of
+    from dareps.engine.building import split_of
 
     run = bind_run(SOURCE_RECIPE, split, asked.seed, asked.overrides, plugins=asked.files)
     return run, split_of(run).restricted(run.tasks)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from dareps.data._base import LabelledPart, Part, SplitData
-from dareps.data.split import make_split
 from dareps.recipe.settings import Run
 from dareps.suite.distances import distance
 from dareps.transfer.relation import Distance, Labels, finer
@@ -46,14 +45,9 @@ class Relation:
         return tuple(own.task for own in self.labels if own.answer == answer)
 
 
-def split_of(run: Run) -> SplitData:
-    """The rows that a run may see."""
-    return make_split(run.data, run.source, run.target, run.seed, run.protocol)
-
-
 def declared_target(run: Run, data: SplitData) -> tuple[LabelledPart, ...]:
     """Labelled target train rows whose labels the split declares; none where it declares none."""
-    return data.labelled_target() if getattr(run, "labelled", None) is not None else ()
+    return data.labelled_target() if run.labelled is not None else ()
 
 
 def relate(run: Run, data: SplitData) -> Relation:

@@ -28,6 +28,15 @@ GENTLE: Final = STEEP**0.5
 """The same where lower stages must change as well: half of it on a logarithmic scale."""
 
 
+RECIPES: Final[Mapping[str, str]] = {
+    "extract": "feature_extraction",
+    "extract_low": "lower_features",
+    "fine_tune_top": "fine_tuning",
+    "fine_tune_all": "fine_tuning",
+}
+"""Strategy -> the shipped recipe of two phases, source and then labelled target, with a new head."""
+
+
 @dataclass(frozen=True, slots=True)
 class StageScores:
     """What one stage's output is worth to the target.
@@ -141,14 +150,16 @@ def advise(measured: Measured) -> Advice:
 
 
 def phase_settings(advice: Advice, measured: Measured) -> dict[str, Any]:
-    """The settings of a `train` phase on the target that follow the advice; its head is new in any case."""
+    """What the second phase of the advised recipe, the one on the target, sets differently."""
     names = [stage.name for stage in measured.stages]
-    found: dict[str, Any] = {"reset": ["heads"], "decay": round(advice.decay, 3)}
-    if advice.strategy == "extract":
-        found["freeze"] = ["encoder"]
-    elif advice.cut:
+    found: dict[str, Any] = {}
+    if advice.cut and advice.strategy != "extract":
         found["freeze_below"] = names[names.index(advice.cut) + 1]
-    return {**found, "reset_top": advice.dropped} if advice.dropped else found
+    if advice.dropped:
+        found["reset_top"] = advice.dropped
+    if advice.strategy.startswith("fine_tune"):
+        found["decay"] = round(advice.decay, 3)
+    return found
 
 
 def _case(measured: Measured) -> tuple[Size, Likeness, tuple[str, ...]]:

@@ -159,7 +159,11 @@ def fitting(task: Answer, domain: Answer) -> tuple[Route, Route]:
 
 def command(route: Route, split: str, changes: Sequence[str] = ()) -> str:
     """The command line that runs a route's recipe on a split."""
+    return training(route.name, split, [*(route.aimed if ":" in split else ()), *changes])
+
+
+def training(recipe: str, split: str, changes: Sequence[str]) -> str:
+    """The command line that trains a recipe on a split."""
     import shlex
 
-    aimed = route.aimed if ":" in split else ()
-    return shlex.join(["dareps", "train", route.name, "--split", split, *aimed, *changes])
+    return shlex.join(["dareps", "train", recipe, "--split", split, *changes])

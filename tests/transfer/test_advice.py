@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dareps.errors import DataError
-from dareps.transfer.advice import FEW, GENTLE, STEEP, Measured, StageScores, advise, phase_settings
+from dareps.recipe.bind import bind_run
+from dareps.transfer.advice import FEW, GENTLE, RECIPES, STEEP, Measured, StageScores, advise, phase_settings
 
 from ._drawn import PROPERTY
 
@@ -18,9 +19,7 @@ SCORE = st.floats(-5, 5)
 def measured(per_class=10, logme=(0.0, 0.1, 0.2), distance=0.5, explained=0.8, names=NAMES, classes=4):
     """Numbers of a target, similar by all three signs unless told otherwise."""
     entropy = math.log(max(classes, 2))
-    stages = tuple(
-        StageScores(name, 8, distance, value, 1.0) for name, value in zip(names, logme, strict=True)
-    )
+    stages = tuple(StageScores(name, 8, distance, value, 1.0) for name, value in zip(names, logme, strict=True))
     leep = (explained - 1) * entropy
     return Measured("digit", per_class * classes, classes, entropy, leep, leep, stages)
 
@@ -33,14 +32,18 @@ def numbers(draw):
     return measured(draw(st.integers(1, 500)), logme, draw(st.floats(0, 2)), draw(st.floats(0, 1)), names)
 
 
+def _onwards(settings):
+    return [(f"phases.1.{key}", value) for key, value in settings.items()]
+
+
 UNLIKE = {"distance": 1.9, "logme": (0.1, 0.3, 0.2)}
 
 
 @pytest.mark.parametrize(
     ("given_", "strategy", "cut", "settings"),
     [
-        ({"per_class": 10}, "extract", "dense", {"freeze": ["encoder"], "decay": 1.0}),
-        ({"per_class": 10, **UNLIKE}, "extract_low", "conv2", {"freeze_below": "dense", "reset_top": 1, "decay": 1.0}),
+        ({"per_class": 10}, "extract", "dense", {}),
+        ({"per_class": 10, **UNLIKE}, "extract_low", "conv2", {"freeze_below": "dense", "reset_top": 1}),
         ({"per_class": 100}, "fine_tune_top", "conv2", {"freeze_below": "dense", "decay": 0.385}),
         ({"per_class": 100, **UNLIKE}, "fine_tune_all", "", {"decay": 0.62}),
     ],
@@ -51,7 +54,10 @@ def test_the_four_cases(given_, strategy, cut, settings):
     assert (advice.strategy, advice.cut) == (strategy, cut)
     assert advice.size == ("small" if given_["per_class"] < FEW else "large")
     assert advice.likeness == ("dissimilar" if "distance" in given_ else "similar")
-    assert phase_settings(advice, own) == {"reset": ["heads"], **settings}
+    assert phase_settings(advice, own) == settings
+    run = bind_run(RECIPES[strategy], "digits8/fonts:scans@5", overrides=_onwards(settings))
+    assert run.method.phases[1].streams.target == "labelled"
+    assert run.method.phases[1].reset == ("heads",)
 
 
 @pytest.mark.parametrize(
