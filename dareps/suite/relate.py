@@ -47,7 +47,7 @@ class Relation:
 
 def declared_target(run: Run, data: SplitData) -> tuple[LabelledPart, ...]:
     """Labelled target train rows whose labels the split declares; none where it declares none."""
-    return data.labelled_target() if run.labelled is not None else ()
+    return data.labelled_target() if run.labelled else ()
 
 
 def relate(run: Run, data: SplitData) -> Relation:
