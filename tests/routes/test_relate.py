@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dareps import plugin
 from dareps.data._base import Part, Sealed, SplitData
 from dareps.engine.building import split_of
 from dareps.recipe.bind import bind_run
@@ -61,10 +62,11 @@ def test_collections_of_one_distribution_are_one_domain_and_varieties_divide_fru
     assert found.finer == (("fruit", "variety"),)
 
 
-def test_numbers_have_no_classes_to_compare():
+def test_numbers_have_no_classes_to_compare(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(plugin._registry, "data", dict(plugin._registry["data"]))
     run, data = bound("digits8/fonts:scans")
     amount = [replace(task, kind="regression", classes=()) for task in data.tasks]
-    type_of = type("Amounts", (type(run.data),), {"tasks": tuple(amount)})  # Not registered anew: a name of its own.
+    type_of = type("Amounts", (type(run.data),), {"tasks": tuple(amount)})
     found = relate(run.model_copy(update={"data": type_of()}), data)
     assert found.tasks("same") == ("digit",)
     assert found.labels[0].declared == 0
