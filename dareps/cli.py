@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from dareps import __version__
 from dareps.commands._output import guarded, say
+from dareps.commands._route_command import route
 from dareps.errors import ConfigError
 
 HELP = """Domain adaptation and shared representations: methods as recipes over one training loop.
@@ -234,6 +235,9 @@ def predict(
     from dareps.commands.predict import predict as command
 
     command(run, file, out, device)
+
+
+app.command()(route)
 
 
 @data_app.command("list")

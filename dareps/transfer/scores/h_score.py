@@ -28,7 +28,7 @@ class HScore(Transferability):
     nothing score about rank C (classes - 1) / (n - 1) without shrinkage, so that features of full rank n - 1 score
     classes - 1 on any labels at all and are refused. More shrinkage never scores more. O(n d min(n, d)).
 
-    Bao et al., ICIP 2019, definition 2; with shrinkage by the formula of Ledoit & Wolf (J. Multivariate Analysis 88,
+    Bao et al., ICIP 2019, eq. 4; with shrinkage by the formula of Ledoit & Wolf (J. Multivariate Analysis 88,
     2004): Ibrahim et al., ECML PKDD 2022. Its a is 0 where C is a multiple of I already.
 
     Raises:

@@ -23,7 +23,7 @@ class NCE(Transferability):
     as many source classes as rows always do. Higher is better. Invariant to the order of rows and to the names of both
     kinds of classes. O(n) with labels, O(n z) with predictions.
 
-    Tran et al., ICCV 2019; with predicted classes: Nguyen et al., ICML 2020.
+    Tran et al., ICCV 2019, eq. 6 (P) and 7; with predicted classes: Nguyen et al., ICML 2020.
 
     Raises:
         DataError: Source classes are neither class numbers (n,) nor finite scores (n, z); labels are missing, no class
