@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dareps.data._base import Dataset, DomainRows, Fitted
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+SMALL_IMAGES: Final[Mapping[str, Any]] = {
+    "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
+    "normalise": "per_domain",
+    "steps": 600,
+    "batch": 64,
+    "optimizer": {"name": "adam", "lr": 0.002},
+}
+"""What fits small drawn images."""
 
 
 class ImageSet(Dataset, abstract=True):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from dareps.data._base import DomainRows, Origin
 from dareps.data._forms import FormedSet
+from dareps.data._image_set import SMALL_IMAGES
 from dareps.types import Task
 
 if TYPE_CHECKING:
@@ -34,13 +35,7 @@ class Strokes(FormedSet):
     tasks = (Task("digit", "classification", 10, tuple("0123456789")),)
     embedded = True
     origin = Origin("drawn by dareps", "MIT, as dareps", "none: this benchmark is the package's own")
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
-        "normalise": "per_domain",
-        "steps": 600,
-        "batch": 64,
-        "optimizer": {"name": "adam", "lr": 0.002},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = SMALL_IMAGES
 
     rows_per_domain: int = Field(2000, ge=30)
     """Training rows, validation included, of each domain."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dareps.data._base import DomainRows, Origin
-from dareps.data._image_set import ImageSet
+from dareps.data._image_set import SMALL_IMAGES, ImageSet
 from dareps.data._variety_names import DOMAINS, FRUIT, RIPENESS, VARIETIES
 from dareps.types import Task
 
@@ -40,13 +40,7 @@ class Varieties(ImageSet):
     )
     embedded = True
     origin = Origin("drawn by dareps", "MIT, as dareps", "none: this benchmark is the package's own")
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
-        "normalise": "per_domain",
-        "steps": 600,
-        "batch": 64,
-        "optimizer": {"name": "adam", "lr": 0.002},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = SMALL_IMAGES
 
     rows_per_domain: int = Field(1350, ge=54)
     """Training rows, validation included, of each domain."""
