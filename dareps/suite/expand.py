@@ -20,7 +20,7 @@ from dareps.recipe.defaults import fill
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run
 from dareps.recipe.yaml_io import read
-from dareps.suite.parts import Apart, Change, pairs, parts_of
+from dareps.suite.parts import Apart, Change, adapting, pairs, parts_of
 from dareps.transfer import Phase
 
 EVERY = "all"
@@ -54,7 +54,8 @@ class Suite(Settings):
     """`DATA/SOURCE:TARGET`, all ordered pairs of domains for `DATA/*:*`; `DATA/DOMAIN`, each domain for `DATA/*`, all
     domains together for `DATA/+`."""
     recipes: Many[str | Entry]
-    """Recipes' names or files, or mappings of `name`, `recipe`, `set` and `apart`; `all` means every shipped recipe."""
+    """Recipes' names or files, or mappings of `name`, `recipe`, `set` and `apart`; `all` means every shipped recipe
+    that adapts without target labels, and the bounds."""
     baseline: str = ""
     """The entry that others are compared with, or several, separated by commas, of which each table takes the first it
     has; when empty, the first that trains apart."""
@@ -83,7 +84,7 @@ class Suite(Settings):
 
     @model_validator(mode="after")
     def _left_out(self) -> Self:
-        known = shipped("recipes")
+        known = adapting()
         for name in self.without:
             if name not in known or EVERY not in self.recipes:
                 fix = suggestion(name, known) if name not in known else f"List `{EVERY}` among the recipes."
@@ -136,7 +137,7 @@ class Suite(Settings):
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The recipes as entries, by name; of two of one name the one listed wins over that of `all`."""
-        every = [name for name in shipped("recipes") if EVERY in self.recipes and name not in self.without]
+        every = [name for name in adapting() if EVERY in self.recipes and name not in self.without]
         return tuple({entry.name: entry for entry in [*map(_entry, every), *self.listed]}.values())
 
 

@@ -1,4 +1,4 @@
-"""Which splits a short form stands for, and which runs stand for one where tasks or domains are trained apart."""
+"""Which splits and recipes a short form stands for, and which runs stand for one where tasks or domains are trained apart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from dareps.data._base import Dataset
 from dareps.data.split import parse_split
 from dareps.errors import ConfigError
 from dareps.plugin import find, plugins
+from dareps.recipe.bind import read_recipe, shipped
+from dareps.suite._results import TARGET_ONLY
+from dareps.transfer.routes import ROUTES
 
 Apart = Literal["tasks", "domains"]
 Change = tuple[str, Any]
@@ -57,3 +60,14 @@ def pairs(text: str) -> list[str]:
     if domains == EVERY_DOMAIN:
         return [f"{name}{slash}{domain}" for domain in dataset.domains]
     return [f"{name}{slash}{source}:{target}" for source, target in itertools.permutations(dataset.domains, 2)]
+
+
+def adapting() -> list[str]:
+    """The shipped recipes that `all` stands for: those that read no target label and are no route's, and the bounds."""
+    routes = {route.name for route in ROUTES}
+    return [name for name in shipped("recipes") if name == TARGET_ONLY or not (name in routes or _reads_labels(name))]
+
+
+def _reads_labels(recipe: str) -> bool:
+    """Whether a phase of a shipped recipe reads target labels."""
+    return any(phase.get("streams", {}).get("target") == "labelled" for phase in read_recipe(recipe)["phases"])

@@ -64,7 +64,7 @@ class Train(Phase):
     freeze: Many[str] = ()
     """Parts that stay as they are although `trains` names them: weights, statistics, momenta; no dropout."""
     freeze_below: str = ""
-    """Stage of the encoder below which all stages stay as they are, or -K for the K-th from the top; none when empty."""
+    """Stage of the encoder below which all others stay as they are, or -K for the K-th from the top; empty for none."""
     unfreeze: Unfreeze | None = None
     """The stages begin to move one after the other, from the top down; open means all at once."""
     rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)

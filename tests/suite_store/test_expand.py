@@ -7,6 +7,7 @@ import pytest
 from dareps.errors import ConfigError
 from dareps.recipe.bind import shipped
 from dareps.recipe.settings import Run
+from dareps.suite.parts import adapting
 from dareps.suite.expand import Suite, expand, read_suite
 
 HEAD = "# A suite.\nsplits: [digits8/fonts:scans]\n"
@@ -18,16 +19,19 @@ def suite(folder: Path, text: str) -> Suite:
     return read_suite(str(path))[1]
 
 
-def test_all_means_every_shipped_recipe(tmp_path: Path) -> None:
+def test_all_means_every_shipped_recipe_that_adapts_and_the_bounds(tmp_path: Path) -> None:
     found = suite(tmp_path, "recipes: [all]\n")
-    assert [entry.name for entry in found.entries] == list(shipped("recipes"))
-    assert {run.recipe for run in expand(found)} == set(shipped("recipes"))
+    assert [entry.name for entry in found.entries] == adapting()
+    assert {run.recipe for run in expand(found)} == set(adapting())
+    left = set(shipped("recipes")) - set(adapting())
+    assert {"fine_tuning", "multi_task_learning"} <= left
+    assert not {"source_only", "target_only", "linear_svm", "shot"} & left
 
 
 def test_all_leaves_out_what_does_not_fit_and_lets_others_join(tmp_path: Path) -> None:
     more = "{name: dan_slow, recipe: dan, set: {phases.0.steps: 9}}"
     found = suite(tmp_path, f"recipes: [{more}, all]\nwithout: [linear_svm, cmd]\n")
-    assert {entry.name for entry in found.entries} == {*shipped("recipes"), "dan_slow"} - {"linear_svm", "cmd"}
+    assert {entry.name for entry in found.entries} == {*adapting(), "dan_slow"} - {"linear_svm", "cmd"}
 
 
 def test_a_recipe_listed_beside_all_runs_as_listed_and_once(tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ def test_what_cannot_be_left_out_is_one_message(tmp_path: Path, text: str, messa
 @pytest.mark.parametrize("name", ["amazon_all", "mnist_usps_all"])
 def test_the_suites_of_all_recipes_have_all(name: str) -> None:
     _, found = read_suite(name)
-    assert {entry.name for entry in found.entries} >= set(shipped("recipes")) - set(found.without)
+    assert {entry.name for entry in found.entries} >= set(adapting()) - set(found.without)
     assert {"source_only", "target_only"}.isdisjoint(found.without)
 
 

@@ -1,0 +1,44 @@
+"""Suites of transfer: carried out, and told recipe by recipe against their baselines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks._measure import ROOT, Figure
+from benchmarks._suites import csv_rows
+
+
+def carried_out(suite: str, out: Path) -> float | None:
+    """Run a suite into `out/SUITE`; gives the minutes that it took, None where results were there before."""
+    fresh, clock = not (out / suite).exists(), time.monotonic()
+    subprocess.run([sys.executable, "-m", "dareps", "bench", suite, "--out", str(out)], check=False, cwd=ROOT)
+    return (time.monotonic() - clock) / 60 if fresh else None
+
+
+def means(folder: Path, rule: str) -> list[dict[str, str]]:
+    """The leaderboard's rows of single splits under a rule, with a mean."""
+    rows = csv_rows(folder / "leaderboard.csv")
+    return [row for row in rows if row["selection"] == rule and row["mean"] and row["split"] != "average"]
+
+
+def figure(row: dict[str, str], group: str) -> Figure:
+    """A row's mean with its interval, and what it gained on the baseline."""
+    spread = (float(row["low"]), float(row["high"])) if row["low"] else None
+    gained = f"{100 * float(row['difference']):+.1f} points on the baseline" if row["difference"] else "the baseline"
+    note = f"{gained}, {row['target_labels']} target labels"
+    return Figure(row["recipe"], float(row["mean"]), spread=spread, note=note, group=group)
+
+
+def wall_time(minutes: float | None, budget: float) -> Figure:
+    """How long the suite took."""
+    note = "" if minutes is not None else "not timed: results were there before; give an empty --out"
+    return Figure("wall time of the suite", minutes, unit="min", group="suite", note=note).at_most(budget)
+
+
+def told(rows: Sequence[dict[str, str]]) -> list[Figure]:
+    """Every row, by dataset and split."""
+    return [figure(row, f"{row['dataset']}, {row['split']}") for row in rows]
