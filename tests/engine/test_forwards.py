@@ -14,7 +14,7 @@ from tests.engine.test_resume import _same
 
 AUGMENT = ("data.augment", ["crop"])
 RUNNING = ("self_training", "mcc_self_training", "fixmatch", "adamatch", "vada")
-TWO_PHASES = ("dirt", "adda")
+TWO_PHASES = ("dirt", "adda", "shot")
 
 
 def _predicting(trainer):
