@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from dareps.errors import ConfigError, config_error
 from dareps.plugin import Many, Settings, suggestion
 from dareps.plugin import plugins as plugins_of
-from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe, shipped
+from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe
 from dareps.recipe.defaults import fill
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run

@@ -7,8 +7,8 @@ import pytest
 from dareps.errors import ConfigError
 from dareps.recipe.bind import shipped
 from dareps.recipe.settings import Run
-from dareps.suite.parts import adapting
 from dareps.suite.expand import Suite, expand, read_suite
+from dareps.suite.parts import adapting
 
 HEAD = "# A suite.\nsplits: [digits8/fonts:scans]\n"
 
