@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -29,6 +29,7 @@ from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
 from dareps.transfer._low_rank import adapt
+from dareps.transfer._report import MappingReport
 from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
@@ -40,7 +41,7 @@ class Method(nn.Module):
         shape: Shape of one input.
         tasks: What is predicted.
         sources: Source domains; `targets` likewise.
-        seed: Seed of the initial weights.
+        seed: Seed of the initial weights; `start` then changes them, before anything copies them.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Method(nn.Module):
         sources: tuple[str, ...],
         targets: tuple[str, ...],
         seed: int,
+        start: Callable[[Method], MappingReport | None] = lambda _: None,
     ) -> None:
         super().__init__()
         self.recipe, self.tasks = recipe, tuple(tasks)
@@ -60,6 +62,7 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(shape, sources, targets)
             initialise(self, seed, self.drawn_as)
+        self.origin = start(self)
         self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)
