@@ -22,7 +22,7 @@ from dareps.recipe.bind import dump_run
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump
 from dareps.suite.warned import warnings_told
-from dareps.transfer import Train
+from dareps.transfer import MappingReport, Train, read_report
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +105,9 @@ def show(outcome: Outcome, folder: Path) -> None:
     console().print(table)
     if kept:
         say(f"Saved is the checkpoint chosen by {kept}; change it with engine.keep=RULE.")
+    origin = read_report(outcome.pretrained)
+    if origin is not None:
+        say(origin.counts)
     if outcome.target_labels:
         say(f"Training saw {outcome.target_labels} target labels.")
     for task, (before, after) in forgotten(outcome).items():
@@ -195,8 +198,9 @@ def _watched(run: Run, key: str, folder: Path, place: torch.device, tracker: Tra
             tracker.log(key, state.step, state.values.get(run.seed, {}))
             progress(state)
 
+        surroundings = Surroundings(folder, place, report, stop, strict=True, tell=_tell_of_weights)
         try:
-            [outcome] = execute([run], Surroundings(folder, place, report, stop, strict=True))
+            [outcome] = execute([run], surroundings)
         except Stopped:
             note(f"Stopped at step {reached} of {_total(run)}. The same command continues from there.")
             raise
@@ -236,6 +240,12 @@ def _tell_of_relatives(store: Store, run: Run) -> None:
             counts = f"{_steps(other)} steps; {_steps(mine)} steps"
             note(f"A run like this one is finished with {counts} are a new run, trained from the start.")
             return
+
+
+def _tell_of_weights(report: MappingReport) -> None:
+    """Say what became of every tensor that was not simply loaded."""
+    for line in report.lines():
+        say(line)
 
 
 def _tell_of_checkpoint(run: Run, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dareps.encoders._shapes import Norm, Shape
@@ -9,6 +11,8 @@ from dareps.errors import ContractError
 from dareps.plugin import Plugin
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dareps.encoders._stages import Stages
 
 
@@ -18,3 +22,15 @@ class Encoder(Plugin, family="encoder"):
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """The module for inputs of `shape`; `norm(channels)` makes its normalisation layers."""
         raise ContractError(f"encoder {type(self).name}", "it has no build()", fix="Define build(shape, norm).")
+
+    def own_file(self) -> Path | None:
+        """A file of the user's that the network starts from; a run's key covers what is in it."""
+        return None
+
+    def fetched(self) -> Path | Mapping[str, Tensor] | None:
+        """The weights that the network starts from, as a file or by name; fetched where they are not here yet."""
+        return self.own_file()
+
+    def known_as(self) -> Mapping[str, str]:
+        """What others call the beginnings of the names of its tensors -> these beginnings here."""
+        return {}

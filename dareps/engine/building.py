@@ -6,15 +6,18 @@ from dareps.data._base import SplitData
 from dareps.data._few import declare_labels
 from dareps.data.split import make_split
 from dareps.engine.phases import tasks_of
+from dareps.engine.pretrained import start_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
 
 
 def build_method(run: Run, data: SplitData) -> Method:
-    """The method of a bound run, initialised by its seed."""
+    """The method of a bound run, initialised by its seed, or from the weights that the recipe names."""
+    start = start_of(run.method)
     shape = tuple(data.source_train[0].x.shape[1:])
-    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed, type(run.data).forms)
+    forms = type(run.data).forms
+    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed, forms, start)
 
 
 def split_of(run: Run) -> SplitData:

@@ -29,6 +29,7 @@ from dareps.engine.state import DTYPES
 from dareps.errors import CheckpointError, ConfigError, DarepsError, DataError, StoreError
 from dareps.recipe.bind import run_key
 from dareps.recipe.settings import Run
+from dareps.transfer import MappingReport
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Surroundings:
         report: Called at every flush.
         stop: Asked at every flush; true ends training after a checkpoint.
         save: Which seeds' models are kept; None keeps all.
+        tell: Told what became of a file of weights, before training.
         strict: Raise a mistake of the user's that only shows when the method is built, instead of failing the runs.
     """
 
@@ -50,6 +52,7 @@ class Surroundings:
     stop: Callable[[], bool] = field(default=lambda: False)
     save: frozenset[int] | None = None
     strict: bool = False
+    tell: Callable[[MappingReport], None] = field(default=lambda _: None)
 
 
 def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
@@ -91,6 +94,8 @@ def _train(
     hooks = Hooks(surroundings.report, surroundings.stop, keeper.due)
     stacked = True if runs[0].engine.stack and len(runs) > 1 else None
     trainer = Trainer(runs, data, surroundings.device, hooks, stacked)
+    if trainer.population.method.origin is not None:
+        surroundings.tell(trainer.population.method.origin)
     beginnings = Beginnings(surroundings.folder, runs, [own.checksum for own in data])
     hooks.between = lambda trainer: beginnings.keep(trainer, keeper.elapsed)
     try:

@@ -102,6 +102,7 @@ class Outcome:
         scatter: 2-d features of target test and source validation rows, before and after training, for the report:
             {"before": {"x": (n, 2), "domain": [...], "label": [...]}, "after": ...}; None when not asked for.
         folder: Where the model was saved, relative to the output folder.
+        pretrained: What became of every tensor of a file of weights, as `MappingReport.record` says it.
     """
 
     identity: Identity
@@ -117,6 +118,7 @@ class Outcome:
     others: dict[str, tuple[Selected, ...]] = field(default_factory=dict)
     further: bool = False
     units: tuple[UnitScore, ...] = ()
+    pretrained: dict[str, Any] | None = None
 
 
 def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:

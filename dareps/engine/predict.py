@@ -62,6 +62,7 @@ def save_model(
         "key": identity.key,
         "shape": list(data.source_train[0].x.shape[1:]),
         "tasks": [asdict(task) for task in data.tasks],
+        **({} if method.origin is None else {"pretrained": method.origin.record()}),
     }
     checkpoint.save(folder / MODEL, tensors, record)
     (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")
@@ -231,8 +232,8 @@ def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:
 
 
 def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration without what only training needs: alignments, and plug-in files that are not here."""
-    method = config["method"]
+    """A run's configuration without what training alone needs, such as alignments and plug-in files not here."""
+    method = {key: value for key, value in config["method"].items() if key != "pretrained"}
     plugins = [name for name in method["plugins"] if Path(name).is_file()]
     return {**config, "method": {**method, "align": [], "guard": None, "phases": ["train"], "plugins": plugins}}
 

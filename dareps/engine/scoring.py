@@ -86,6 +86,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         folder=saved,
         others=figures,
         units=tuple(_units(own, scores)),
+        pretrained=None if own.method.origin is None else own.method.origin.record(),
     )
 
 

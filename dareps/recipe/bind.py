@@ -16,6 +16,7 @@ from dareps.plugin import Plugin, find, load_file, suggestion
 from dareps.plugin import plugins as known_parts
 from dareps.recipe.defaults import fill, resolve, with_fitting_rules
 from dareps.recipe.neutral import ENGINE_NEUTRAL, unsaid
+from dareps.recipe.origins import by_content
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run
 from dareps.recipe.yaml_io import read
@@ -147,6 +148,7 @@ def run_key(run: Run, checksum: str) -> str:
     """Digest of the bound configuration, the data's checksum and the versions of the plug-ins in use."""
     config = dump_run(run)
     config["method"].pop("plugins")
+    config["method"] = by_content(config["method"], run.method)
     for key in ENGINE_NEUTRAL:
         config["engine"].pop(key)
     versions = sorted(f"{part.family}/{type(part).name}/{part.version}" for part in parts(run))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -29,6 +29,7 @@ from dareps.recipe.views import refuse_outputs, views_of, with_inputs
 from dareps.sharing._apart import Apart, apart_in
 from dareps.sharing._base import Blueprint, Term
 from dareps.sharing._modules import Found, Group, Seen, SharingModule
+from dareps.transfer._report import MappingReport
 from dareps.types import AGAIN, Batch, Labelled, Losses, Meeting, Shapes, Step, SubStep, Task, lead_task
 
 
@@ -40,7 +41,7 @@ class Method(nn.Module):
         shape: Shape of one input.
         tasks: What is predicted.
         sources: Source domains; `targets` likewise.
-        seed: Seed of the initial weights.
+        seed: Seed of the initial weights; `start` then changes them, before anything copies them.
         forms: Domain -> shape of one row before it was flattened, where domains differ in it.
     """
 
@@ -53,6 +54,7 @@ class Method(nn.Module):
         targets: tuple[str, ...],
         seed: int,
         forms: Mapping[str, tuple[int, ...]] = NONE,
+        start: Callable[[Method], MappingReport | None] = lambda _: None,
     ) -> None:
         super().__init__()
         self.recipe, self.tasks = recipe, tuple(tasks)
@@ -62,6 +64,7 @@ class Method(nn.Module):
         with torch.random.fork_rng(devices=()):
             self._build(inputs_of(recipe, shape, forms, self.domains))
             initialise(self, seed, self.drawn_as)
+        self.origin = start(self)
         self.encoder.attach(self.heads)
         for module in self._modules_of(tuple(range(len(self.align)))):
             module.attach(self.networks)

@@ -29,7 +29,7 @@ from dareps.recipe.phasing import refused_carrying
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
-from dareps.transfer import LinearSVM, LowRank, Phase, Train
+from dareps.transfer import LinearSVM, LowRank, Phase, Pretrained, Train
 from dareps.types import Meeting, Role, Task
 
 Normalise = Literal["joint", "per_domain", "adabn", "domain_specific", "frozen"]
@@ -59,6 +59,8 @@ class Recipe(Settings):
     """What each task is compared with, to notice that sharing harms it; open means nothing."""
     adapters: LowRank | None = None
     """Low-rank adapters beside the encoder's layers, which phases train as `adapters`; open means none."""
+    pretrained: Pretrained | None = None
+    """A file of weights that training starts from; open means that all weights are drawn."""
     tasks: Many[str] = ()
     """Which of the dataset's tasks are learned, in this order; none named means all."""
     plugins: Many[str] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -59,6 +60,9 @@ UNIT_COLUMNS: Final = (
     *("key", "place", "task", "domain", "selection", "step", "rows", "value", "metrics", "confusion", "sums"),
 )
 
+ORIGIN: Final = "pretrained/"
+"""Before a run's key in `meta`: what became of the file of weights that it started from."""
+
 Values = tuple[Any, ...]
 
 
@@ -109,7 +113,8 @@ def _selected_rows(key: str, selected: Sequence[Selected]) -> list[Values]:
 
 def read_outcome(
     row: Mapping[str, Any],
-    selected: tuple[Selected, ...],
+    origin: str | None,
+    selected: Sequence[Selected],
     others: Mapping[str, Sequence[Selected]],
     units: Sequence[UnitScore] = (),
 ) -> Outcome:
@@ -126,13 +131,20 @@ def read_outcome(
         seconds=_number(row["seconds"]),
         error=row["error"],
         warnings=tuple(json.loads(row["warnings"])),
-        selected=selected,
+        selected=tuple(selected),
         curves={name: [(int(step), float(value)) for step, value in curve] for name, curve in curves.items()},
         scatter=None if scatter is None else json.loads(zlib.decompress(scatter)),
         folder=row["folder"],
         others={task: tuple(rows) for task, rows in others.items()},
         units=tuple(units),
+        pretrained=None if origin is None else json.loads(origin),
     )
+
+
+def origins_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Key -> what became of the file of weights that the run started from."""
+    rows = connection.execute("SELECT name, value FROM meta WHERE name LIKE ?", (f"{ORIGIN}%",))
+    return {row["name"].removeprefix(ORIGIN): row["value"] for row in rows}
 
 
 def read_unit(row: Mapping[str, Any]) -> UnitScore:

@@ -166,6 +166,8 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
     figures: dict[str, Any] = {"status": outcome.status, "target_labels": outcome.target_labels}
     if outcome.error:
         figures["error"] = outcome.error
+    if outcome.pretrained is not None:
+        figures["pretrained"] = outcome.pretrained
     for own in outcome.selected:
         figures[f"{own.selection}/step"] = own.step
     for task, rows in (("", outcome.selected), *outcome.others.items()):

@@ -1,4 +1,4 @@
-"""Which splits and recipes a short form stands for, and which runs stand for one where tasks or domains are trained apart."""
+"""Which splits and recipes a short form stands for, and which runs stand for one where tasks or domains are apart."""
 
 from __future__ import annotations
 

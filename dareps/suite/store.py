@@ -18,12 +18,14 @@ from dareps.suite._rows import (
     FORMAT,
     FURTHER,
     FURTHER_COLUMNS,
+    ORIGIN,
     RUN_COLUMNS,
     SCHEMA,
     SELECTED_COLUMNS,
     UNIT_COLUMNS,
     UNITS,
     further_values,
+    origins_of,
     read_outcome,
     read_selected,
     read_unit,
@@ -91,6 +93,9 @@ class Store:
             connection.execute("DELETE FROM runs WHERE key = ?", (key,))
             connection.execute(_insert("runs", RUN_COLUMNS), run_values(outcome, saved))
             connection.executemany(_insert("selected", SELECTED_COLUMNS), selected_values(outcome))
+            if outcome.pretrained is not None:
+                note = (f"{ORIGIN}{key}", json.dumps(outcome.pretrained))
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", note)
             if outcome.others:
                 connection.execute(FURTHER)
                 connection.executemany(_insert("further", FURTHER_COLUMNS), further_values(outcome))
@@ -147,9 +152,12 @@ class Store:
             connection.execute("BEGIN")
             current = _current(connection)
             selected, further, units = _selected(connection), _further(connection), _units(connection)
+            origins = origins_of(connection) if details else {}
             rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY {order}")
             return [
-                read_outcome(row, tuple(selected.get(key, ())), further.get(key, {}), units.get(key, ()))
+                read_outcome(
+                    row, origins.get(key), tuple(selected.get(key, ())), further.get(key, {}), units.get(key, ())
+                )
                 for row in rows
                 for key in [row["key"]]
                 if (key in current) is not stale

@@ -3,8 +3,10 @@
 from dareps.transfer._moving import Patience, Unfreeze, members_of, rate_factors, stages_below
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
+from dareps.transfer._report import MappingReport, read_report
 from dareps.transfer.fit_svm import LinearSVM
 from dareps.transfer.low_rank import LowRank
+from dareps.transfer.pretrained import Pretrained
 from dareps.transfer.regularise import (
     L2SP,
     BatchSpectralShrinkage,
@@ -30,9 +32,11 @@ __all__ = [
     "LinearSVM",
     "LogME",
     "LowRank",
+    "MappingReport",
     "Optimizer",
     "Patience",
     "Phase",
+    "Pretrained",
     "Regulariser",
     "Streams",
     "Successive",
@@ -42,5 +46,6 @@ __all__ = [
     "members_of",
     "proxy_a_distance",
     "rate_factors",
+    "read_report",
     "stages_below",
 ]

@@ -48,7 +48,7 @@ def test_a_recipe_listed_beside_all_runs_as_listed_and_once(tmp_path: Path) -> N
         ("recipes: [al]\n", "no shipped one has this name"),
         ("recipes: [dann, {name: dann, set: {phases.0.steps: 7}}]\n", "2 entries are called 'dann'. Give each a name"),
         ("recipes: [dann, a/mine.yaml, b/mine.yaml]\n", "2 entries are called 'mine'"),
-        (f"recipes: [all]\nwithout: [{', '.join(shipped('recipes'))}]\n", "without: nothing of `all` is left"),
+        (f"recipes: [all]\nwithout: [{', '.join(adapting())}]\n", "without: nothing of `all` is left"),
         ("recipes: [{name: a/b, recipe: dan}]\n", "Write .name: b, recipe: dan"),
         ("recipes: [{name: x, recipie: dan}]\n", r"mine\.recipes\.0\.recipie: unknown key.*Did you mean 'recipe'"),
         ("recipes: [{name: ../../mine}]\n", "'../../mine', which is a path. Write .name: mine, recipe: ../../mine"),

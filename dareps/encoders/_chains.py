@@ -1,0 +1,121 @@
+"""Anyone's network as a chain of its parts, with normalisation and dropout of dareps in the place of PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dareps.encoders._shapes import Norm, Shape
+from dareps.errors import ConfigError
+from dareps.maths.noise import Dropout
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
+
+def timm_stages(model: str, shape: Shape, norm: Norm) -> dict[str, nn.Module]:
+    """The parts of a timm network without its classifier.
+
+    Raises:
+        ConfigError: timm is not installed, has no such network, or it cannot be cut into a chain.
+    """
+    timm, where = _timm(), f"encoder.model {model}"
+    try:
+        net = timm.create_model(model, pretrained=False, num_classes=0, in_chans=shape[0])
+    except (RuntimeError, ValueError, TypeError) as error:
+        what = f"timm cannot make this network ({str(error).splitlines()[0]})"
+        raise ConfigError("encoder.model", what, model, "timm.list_models() names those that it knows.") from None
+    return chain_of(net, shape, norm, where)
+
+
+def timm_weights(model: str, tag: str) -> Mapping[str, Tensor]:
+    """The weights that timm has under a tag.
+
+    Raises:
+        ConfigError: There are none, or they cannot be downloaded.
+    """
+    try:
+        found: Mapping[str, Tensor] = _timm().create_model(f"{model}.{tag}", pretrained=True).state_dict()
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"timm cannot get these weights ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
+        fix = "Get the network's safetensors file where there is a network, and give its path."
+        raise ConfigError("encoder.weights", what, f"{model}.{tag}", fix) from None
+    return found
+
+
+def chain_of(net: nn.Module, shape: Shape, norm: Norm, where: str) -> dict[str, nn.Module]:
+    """The children of a network in order, once it is sure that one after the other they are the network.
+
+    Raises:
+        ConfigError: They are not, or one of their layers has no counterpart here.
+    """
+    parts = {name: part for name, part in net.named_children() if not isinstance(part, nn.Identity)}
+    parts |= {} if _flat(parts, shape) else {"flatten": nn.Flatten()}
+    if not _is_chain(net, parts, shape):
+        what = "the network is no chain of its parts, so it has no stages"
+        raise ConfigError(where, what, fix="Choose one that is, such as a residual network.")
+    holder = nn.ModuleDict(parts)
+    for path, layer in list(holder.named_modules()):
+        new = _counterpart(layer, norm, f"{where}: {path}")
+        if new is not None:
+            above, _, name = path.rpartition(".")
+            setattr(holder.get_submodule(above), name, new)
+    return dict(holder.items())
+
+
+def _counterpart(layer: nn.Module, norm: Norm, where: str) -> nn.Module | None:
+    """What takes the place of a layer; None where it may stay."""
+    if type(layer) in _NORMS:
+        old: Any = layer
+        new: Any = norm(old.num_features)
+        new.eps, new.momentum = old.eps, 0.1 if old.momentum is None else old.momentum
+        return new  # type: ignore[no-any-return]
+    if type(layer) is nn.Dropout:
+        return Dropout(layer.p)
+    path = type(layer).__name__ == "DropPath" and float(getattr(layer, "drop_prob", 0)) > 0
+    drops = isinstance(layer, _DROPOUTS) or path
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm) or drops:
+        fix = "Choose a network with plain batch normalisation and dropout."
+        raise ConfigError(where, "this layer has no counterpart here", type(layer).__name__, fix)
+    return None
+
+
+@torch.no_grad()
+def _is_chain(net: nn.Module, parts: Mapping[str, nn.Module], shape: Shape) -> bool:
+    net.eval()
+    x = torch.linspace(-1, 1, 2 * torch.Size(shape).numel()).sin().view(2, *shape)
+    try:
+        wanted, found = net(x), _through(parts, x)
+    except (RuntimeError, TypeError, NotImplementedError):
+        return False
+    return isinstance(found, Tensor) and found.shape == wanted.shape and torch.allclose(found, wanted)
+
+
+@torch.no_grad()
+def _flat(parts: Mapping[str, nn.Module], shape: Shape) -> bool:
+    """Whether the parts give one row of features for each image."""
+    for part in parts.values():
+        part.eval()
+    try:
+        return isinstance(found := _through(parts, torch.zeros(2, *shape)), Tensor) and found.dim() == 2
+    except (RuntimeError, TypeError, NotImplementedError):
+        return True
+
+
+def _through(parts: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    for part in parts.values():
+        x = part(x)
+    return x
+
+
+def _timm() -> ModuleType:
+    try:
+        import timm
+    except ImportError:
+        what = "the package timm is not installed"
+        raise ConfigError("encoder timm", what, fix='Install it with pip install "dareps[timm]".') from None
+    return timm  # type: ignore[no-any-return]
