@@ -92,6 +92,25 @@ def test_a_stem_may_learn_alone() -> None:
     assert {name for name in moved(images, paths) if "running" not in name} == {f"{STEM}1.weight", f"{STEM}1.bias"}
 
 
+def test_adapters_are_for_the_encoder_and_not_for_its_stem() -> None:
+    phases = [ONE_THEN_THE_OTHER[0], {**ONE_THEN_THE_OTHER[1], "trains": ["adapters", "encoder.stem"]}]
+    more = (("adapters", {"rank": 2}), ("normalise", "frozen"))
+    start, images, paths = phase_by_phase(run_between(phases, *more))
+    assert not any("stem" in name for name in start if ".adapter." in name)
+    changed = {name for name in moved(images, paths) if "running" not in name}
+    assert changed == {name for name in start if ".adapter." in name or name.startswith(STEM)}
+
+
+def test_features_behind_a_still_stem_may_be_computed_once() -> None:
+    head = {**ONE_THEN_THE_OTHER[1], "trains": ["heads"]}
+    double = ("engine.precision", "float64")
+    found = [
+        phase_by_phase(run_between([*ONE_THEN_THE_OTHER, {**head, "cache": cache}], double))[-1]
+        for cache in ("on", "off")
+    ]
+    assert distance(*found) < 1e-10
+
+
 def test_the_encoder_starts_as_it_would_without_stem() -> None:
     run = run_between(ONE_THEN_THE_OTHER)
     ours = trainer_on([run]).population.method
@@ -157,8 +176,8 @@ def test_a_guards_shadow_has_a_stem_too() -> None:
     torch.manual_seed(0)  # Of untrained weights, which may let no row through.
     inputs, guard = inputs_of(run.method, (256,), Strokes.forms, Strokes.domains), Shadow(encoder=run.method.encoder)
     shadows = Shadows(guard, inputs, NormFactory("joint", 2), run.tasks, Strokes.domains)
-    (found,) = shadows.outputs("digit", torch.ones(3, 256), [Group(3, "paths", ("digit",))])
-    found.sum().backward()
+    (found,) = shadows.outputs("digit", torch.linspace(-1, 1, 768).sin().view(3, 256), [Group(3, "paths", ("digit",))])
+    found.square().sum().backward()
     weights = dict(shadows.named_parameters())["digit.encoder.encoder.chain.stem.own.paths.1.weight"]
     assert weights.grad is not None
     assert weights.grad.any()
