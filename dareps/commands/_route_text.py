@@ -66,11 +66,12 @@ def fitting_lines(relation: Relation, split: str, told: Sequence[str]) -> Iterat
         yield from columns([_entry(route_named("modality_transfer"), split, told)])
     if len(relation.labels) > 1 and relation.domain == "same":
         coarse, fine = relation.finer[0] if relation.finer else [own.task for own in relation.labels][:2]
-        onwards = [*told, f"phases.0.tasks=[{coarse}]", f"phases.1.tasks=[{fine}]"]
+        both = [f"tasks=[{coarse},{fine}]"] if len(relation.labels) > 2 else []
+        onwards = [*told, *both, f"phases.0.tasks=[{coarse}]", f"phases.1.tasks=[{fine}]"]
         first = fitting("same" if relation.finer else "different", "same")[0]
         yield f"\nfrom {coarse} to {fine}, or both at once"
         joint = route_named("multi_task_learning")
-        yield from columns([_entry(first, split, onwards), _entry(joint, split, told)])
+        yield from columns([_entry(first, split, onwards), _entry(joint, split, [*told, *both])])
 
 
 def advice_lines(measured: Measured, split: str, told: Sequence[str], several: bool) -> Iterator[str]:

@@ -58,7 +58,7 @@ ROUTES: Final = (
         "The source task is the question as first learned, the target task the same question asked again.",
         "Shared is the whole encoder, handed over and changed a little, the lower stages least; the head is new.",
         "varieties/stall",
-        ("phases.0.tasks=[fruit]", "phases.1.tasks=[variety]"),
+        ("tasks=[fruit,variety]", "phases.0.tasks=[fruit]", "phases.1.tasks=[variety]"),
         _THEN,
     ),
     Route(
