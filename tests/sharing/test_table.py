@@ -19,7 +19,10 @@ from dareps.sharing.soft import Soft
 from tests.sharing._make import DOMAINS, TASKS, blueprint, built, called, rows
 
 SCHEMES = {name: part for name, part in plugins(SharingScheme).items() if part.__module__.startswith("dareps.")}
-ENCODERS = {name: part for name, part in plugins(Encoder).items() if part.__module__.startswith("dareps.")}
+OTHER_INPUTS = ("two_view", "torchvision", "timm")
+"""Encoders that read several views or photographs, and so none of the table's inputs."""
+SHIPPED = {name: part for name, part in plugins(Encoder).items() if part.__module__.startswith("dareps.")}
+ENCODERS = {name: part for name, part in SHIPPED.items() if name not in OTHER_INPUTS}
 IMAGE = (1, 8, 8)
 FITTED = {"digit_cnn": {"padding": 2, "channels": (4, 6), "width": 6}}
 REFUSALS = {
