@@ -12,6 +12,7 @@ from dareps.commands._route_text import advice_lines, fitting_lines, overview, p
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, expanded
 from dareps.recipe.overrides import parse_override
+from dareps.recipe.yaml_io import dump
 from dareps.transfer.routes import route_named, route_of
 
 if TYPE_CHECKING:
@@ -103,7 +104,14 @@ def _advice(asked: Asked, split: str) -> Iterator[str]:
         method = _model(asked, run, data)
         for task in tasks:
             measured = measure(run, data, method, task)
-            yield from advice_lines(measured, split, asked.told, several=len(run.tasks) > 1)
+            yield from advice_lines(measured, split, _from_there(asked), several=len(run.tasks) > 1)
+
+
+def _from_there(asked: Asked) -> Sequence[str]:
+    """Overrides with which a recipe starts from the model that was measured, if it is a stored one."""
+    if asked.model is None:
+        return asked.told
+    return (*asked.changes, f"pretrained.file={dump(str(asked.model)).splitlines()[0]}", "phases.0.steps=0")
 
 
 def _model(asked: Asked, run: Run, data: SplitData) -> Method:
@@ -131,6 +139,8 @@ def _refuse_mixtures(asked: Asked) -> None:
     if not split and (asked.advise or asked.told):
         what = "advice and settings need a split"
         raise ConfigError("route", what, asked.what or "none", "Give one, as in digits8/fonts:scans@30.")
+    if asked.model is not None and asked.steps is not None:
+        raise ConfigError("--steps", "a stored model is trained already", asked.steps, "Leave out one of the two.")
     if not asked.advise and (asked.model is not None or asked.steps is not None):
         raise ConfigError("route", "--model and --steps go with --advise", fix="Add --advise, or leave them out.")
 

@@ -86,6 +86,10 @@ def test_advice_takes_a_stored_model(trained: Path):
     found = ask("route", "digits8/fonts:scans@5", "--advise", "--model", model)
     assert found.exit_code == 0, found.stderr
     assert "Training" not in found.stderr
+    [words] = commands(found.stdout)
+    assert bound_split(words) == "digits8/fonts:scans@5"
+    assert {f"pretrained.file={model}", "phases.0.steps=0"} <= set(words)
+    assert ask(*words[1:], "phases.1.steps=5").exit_code == 0
     other = refused("route", "attributes/fruit:solids@5", "--advise", "--model", model, "data.rows_per_domain=90")
     assert "the split is on attributes, the model was trained on, got 'digits8'" in other
 
@@ -105,6 +109,7 @@ def test_advice_takes_a_stored_model(trained: Path):
         (["digits8/fonts", "--advise"], "declares no labelled target rows"),
         (["domain_adaptation", "--advise"], "advice and settings need a split"),
         (["digits8/fonts:scans", "--steps", "3"], "--model and --steps go with --advise"),
+        (["digits8/fonts:scans@5", "--advise", "--model", "a", "--steps", 3], "a stored model is trained already"),
         (["digits8/fonts:scans@5", "--advise", "--model", "absent"], "there is no saved model here"),
         (["digits8/fonts:scans", "data.limt=3"], "Did you mean 'limit'?"),
     ],
