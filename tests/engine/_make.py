@@ -14,12 +14,14 @@ from dareps.data.split import make_split
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.loop import Hooks, Trainer
 from dareps.engine.outcome import Outcome
-from dareps.recipe.bind import bind_run, shipped
+from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Run
+from dareps.suite.parts import adapting
 
 CPU = torch.device("cpu")
 SPLIT = "digits8/fonts:scans"
-DEEP = tuple(name for name in shipped("recipes") if name != "linear_svm")
+DEEP = (*(name for name in adapting() if name != "linear_svm"), "fine_tuning", "lower_features")
+"""Recipes that the loop trains: all that adapt, and of those that read target labels one of each kind."""
 SHORT: tuple[tuple[str, Any], ...] = (
     ("encoder", {"name": "mlp", "width": 64}),
     ("normalise", "joint"),
