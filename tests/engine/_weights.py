@@ -13,6 +13,7 @@ from dareps.types import Task
 
 SHAPE = (1, 16, 16)
 TASKS = (Task("kind", "classification", 3), Task("colour", "classification", 2))
+NONE: dict[str, tuple[int, ...]] = {}
 CNN = {"name": "digit_cnn", "channels": (4, 6), "width": 8, "padding": 2}
 
 
@@ -21,9 +22,9 @@ def recipe_of(**settings) -> Recipe:
     return Recipe.model_validate({"encoder": CNN, "normalise": "joint", **settings})
 
 
-def method_of(recipe: Recipe, shape=SHAPE, seed: int = 0) -> Method:
+def method_of(recipe: Recipe, shape=SHAPE, seed: int = 0, forms=NONE) -> Method:
     """The recipe's method on two tasks and two domains, with the weights that it names."""
-    return Method(recipe, shape, TASKS, ("books",), ("films",), seed, start_of(recipe))
+    return Method(recipe, shape, TASKS, ("books",), ("films",), seed, forms, start_of(recipe))
 
 
 def encoder_of(seed: int = 5, shape=SHAPE, **settings) -> dict[str, torch.Tensor]:

@@ -15,7 +15,7 @@ from dareps.suite.bench import summary_of
 from dareps.suite.store import Store
 from dareps.transfer import read_report
 from tests.engine._make import CPU, NOISY, SHORT, outcome_of, run_of, trainer_of
-from tests.engine._weights import encoder_of, kept, method_of, recipe_of, started
+from tests.engine._weights import SHAPE, encoder_of, kept, method_of, recipe_of, started
 
 START = "encoder.encoder.chain."
 
@@ -175,6 +175,16 @@ def test_adapters_begin_as_they_are_drawn(tmp_path):
     adapters = [entry for entry in method.origin.of("reinitialised") if ".adapter." in entry.name]
     assert len(adapters) == 6
     assert all("adapter" in entry.why for entry in adapters)
+
+
+def test_input_stems_begin_as_they_are_drawn(tmp_path):
+    weights = encoder_of()
+    recipe = recipe_of(pretrained={"file": str(kept(weights, tmp_path))})
+    method = method_of(recipe, (256,), forms={"books": SHAPE, "films": (3, 8)})
+    stems = [entry for entry in method.origin.of("reinitialised") if ".stem." in entry.name]
+    assert stems
+    assert all("its domain" in entry.why for entry in stems)
+    assert torch.equal(method.state_dict()[f"{START}conv1.0.weight"], weights["conv1.0.weight"])
 
 
 def test_the_key_covers_what_is_in_the_file_and_not_where_it_lies(tmp_path):
