@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import math
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -55,7 +57,7 @@ def chain_of(net: nn.Module, shape: Shape, norm: Norm, where: str) -> dict[str, 
     """
     parts = {name: part for name, part in net.named_children() if not isinstance(part, nn.Identity)}
     parts |= {} if _flat(parts, shape) else {"flatten": nn.Flatten()}
-    if not _is_chain(net, parts, shape):
+    if not _is_chain(net, list(parts), shape):
         what = "the network is no chain of its parts, so it has no stages"
         raise ConfigError(where, what, fix="Choose one that is, such as a residual network.")
     holder = nn.ModuleDict(parts)
@@ -64,6 +66,7 @@ def chain_of(net: nn.Module, shape: Shape, norm: Norm, where: str) -> dict[str, 
         if new is not None:
             above, _, name = path.rpartition(".")
             setattr(holder.get_submodule(above), name, new)
+    _check_drawn(holder, where)
     return dict(holder.items())
 
 
@@ -76,20 +79,38 @@ def _counterpart(layer: nn.Module, norm: Norm, where: str) -> nn.Module | None:
         return new  # type: ignore[no-any-return]
     if type(layer) is nn.Dropout:
         return Dropout(layer.p)
-    path = type(layer).__name__ == "DropPath" and float(getattr(layer, "drop_prob", 0)) > 0
-    drops = isinstance(layer, _DROPOUTS) or path
+    skips = type(layer).__name__ == "DropPath" and bool(getattr(layer, "drop_prob", None))
+    drops = skips or isinstance(layer, _DROPOUTS)
     if isinstance(layer, nn.modules.batchnorm._BatchNorm) or drops:
         fix = "Choose a network with plain batch normalisation and dropout."
         raise ConfigError(where, "this layer has no counterpart here", type(layer).__name__, fix)
     return None
 
 
+def _check_drawn(net: nn.Module, where: str) -> None:
+    """Refuse parameters that timm draws and nobody can draw again by the run's seed.
+
+    Raises:
+        ConfigError: Names the first of them.
+    """
+    for path, layer in net.named_modules():
+        own = [] if hasattr(layer, "reset_parameters") else layer.named_parameters(recurse=False)
+        for name, value in own:
+            if value.min() != value.max():
+                fix = "Choose a network of plain layers."
+                raise ConfigError(where, "its modules do not say how this is drawn", f"{path}.{name}", fix)
+
+
 @torch.no_grad()
-def _is_chain(net: nn.Module, parts: Mapping[str, nn.Module], shape: Shape) -> bool:
-    net.eval()
-    x = torch.linspace(-1, 1, 2 * torch.Size(shape).numel()).sin().view(2, *shape)
+def _is_chain(net: nn.Module, names: Sequence[str], shape: Shape) -> bool:
+    """Whether these children in turn give what the network gives, on weights none of which is 0 by design."""
+    probe = copy.deepcopy(net).eval()
+    for value in probe.parameters():
+        value.add_(0.1 * torch.arange(value.numel()).cos().view_as(value))
+    x = (0.7 * torch.arange(2 * math.prod(shape))).sin().view(2, *shape) + 0.3
+    parts = {name: probe.get_submodule(name) if hasattr(probe, name) else nn.Flatten() for name in names}
     try:
-        wanted, found = net(x), _through(parts, x)
+        wanted, found = probe(x), _through(parts, x)
     except (RuntimeError, TypeError, NotImplementedError):
         return False
     return isinstance(found, Tensor) and found.shape == wanted.shape and torch.allclose(found, wanted)
@@ -98,10 +119,9 @@ def _is_chain(net: nn.Module, parts: Mapping[str, nn.Module], shape: Shape) -> b
 @torch.no_grad()
 def _flat(parts: Mapping[str, nn.Module], shape: Shape) -> bool:
     """Whether the parts give one row of features for each image."""
-    for part in parts.values():
-        part.eval()
+    probe = copy.deepcopy(nn.ModuleDict(parts)).eval()
     try:
-        return isinstance(found := _through(parts, torch.zeros(2, *shape)), Tensor) and found.dim() == 2
+        return isinstance(found := _through(dict(probe.items()), torch.zeros(2, *shape)), Tensor) and found.dim() == 2
     except (RuntimeError, TypeError, NotImplementedError):
         return True
 

@@ -21,6 +21,7 @@ from dareps.transfer.pretrained import Pretrained
 
 CHAIN = "encoder.encoder.chain."
 _SCHEMES = "of a part that is drawn by itself, such as experts and mixing weights"
+_STEMS = "of an input stem, which belongs to its domain"
 _ADAPTERS = "an adapter, which begins as it is drawn"
 
 
@@ -96,7 +97,7 @@ def _place(drawn: str, name: str) -> Place:
         return Place(name, drawn, ".".join(drawn.split(".")[:2]), nothing)
     if drawn.startswith(CHAIN):
         key = drawn.removeprefix(CHAIN)
-        own = _ADAPTERS if ".adapter." in key else ""
+        own = _ADAPTERS if ".adapter." in key else _STEMS if key.startswith("stem.own.") else ""
         return Place(name, key, f"encoder.{key.partition('.')[0]}", nothing, own)
     parts = drawn.split(".")
     stage = f".{parts[parts.index('chain') + 1]}" if parts[0] == "encoder" and "chain" in parts else ""

@@ -15,6 +15,7 @@ from dareps.transfer.pretrained import Pretrained
 
 COUNTER = "num_batches_tracked"
 _STATISTICS = ("running_mean", "running_var")
+_UNFIT = "it does not fit where it belongs"
 _BORROWED = "one domain's for every domain"
 
 
@@ -76,19 +77,20 @@ def load_into(places: Sequence[Place], found: Sequence[Stored], settings: Pretra
         ConfigError: A tensor that would be loaded holds NaN or infinity.
     """
     by_full, by_key = {own.full: own for own in found}, {own.key: own for own in found}
-    loading, used = Loading({}, [], []), set[str]()
+    loading, used, unfit = Loading({}, [], []), set[str](), set[str]()
     for place in places:
         if not wanted(place.part, settings.parts):
             loading.entries.append(Entry("reinitialised", place.name, why="not asked for"))
             continue
         own = by_full.get(place.name) or _in(by_key, place)
-        if own is not None:
-            used.add(own.name)
         _settle(loading, place, own, settings)
+        if own is not None:
+            (used if place.name in loading.values else unfit).add(own.name)
     stages = {place.key.partition(".")[0] for place in places if place.part.startswith("encoder.")}
     for own in found:
         if own.name not in used:
-            why, fault = _left_over(own, stages, settings.parts)
+            tried = own.name in unfit
+            why, fault = (_UNFIT, False) if tried else _left_over(own, stages, settings.parts)
             loading.entries.append(Entry("dropped", own.name, why=why))
             loading.faults += [f"unexpected: {own.name} {_shape(own.value)}"] if fault else []
     return loading
