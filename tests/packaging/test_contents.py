@@ -55,5 +55,5 @@ def test_the_metadata_is_complete(wheel: Path) -> None:
         assert [name for name in archive.namelist() if name.endswith("/LICENSE")]
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"balancing", "hpo", "ot", "peers", "test"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"balancing", "hpo", "ot", "peers", "test", "timm"}
     assert "make quickstart" in metadata.get_payload()
