@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -123,16 +124,30 @@ def _bounds(metadata: Any) -> str:
 
 def _own_texts(settings: type[Settings]) -> dict[str, str]:
     try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(settings))).body[0]
+        body = _classes(inspect.getsourcefile(settings) or "").get(settings.__qualname__)
     except (OSError, TypeError, SyntaxError):
         return {}
-    statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in pairwise(statements)
+        for field, text in pairwise(body.body if body is not None else ())
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
         and isinstance(text.value.value, str)
     }
+
+
+@cache
+def _classes(file: str) -> dict[str, ast.ClassDef]:
+    """The classes of a file by qualified name; read once, since finding each in its source takes much longer."""
+    return dict(_within(ast.parse(Path(file).read_text(encoding="utf-8")), ""))
+
+
+def _within(node: ast.AST, place: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield f"{place}{child.name}", child
+            yield from _within(child, f"{place}{child.name}.")
+        elif isinstance(child, ast.FunctionDef):
+            yield from _within(child, f"{place}{child.name}.<locals>.")
