@@ -96,7 +96,7 @@ class Tune:
 class Settings(BaseModel):
     """Frozen, strict settings: unknown keys and wrong types are errors, never guesses."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
