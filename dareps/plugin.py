@@ -4,8 +4,7 @@ A family root is declared once (`class Alignment(Plugin, family="alignment")`). 
 package or in a user's own file, is then found by its name wherever a field is annotated with the root.
 """
 
-from __future__ import annotations
-
+# Annotations are evaluated here: as strings, pydantic would compile those of the roots anew for each subclass.
 import difflib
 import importlib
 import importlib.util
@@ -40,8 +39,8 @@ Strength = Annotated[Annotated[float, Field(ge=0)] | Literal["inf"], BeforeValid
 
 ENTRY_POINTS = "dareps.plugins"
 _SMALLEST = 1e-18
-_registry: dict[str, dict[str, type[Plugin]]] = {}
-_roots: dict[str, type[Plugin]] = {}
+_registry: dict[str, dict[str, "type[Plugin]"]] = {}
+_roots: dict[str, "type[Plugin]"] = {}
 _discovered: set[str] = set()
 _loaded_files: set[Path] = set()
 _broken: list[ConfigError] = []
@@ -210,7 +209,7 @@ def discover(family: str) -> None:
     _discovered.add(family)
     package = importlib.import_module(f"dareps.{_PACKAGES[family]}")
     for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
+        if not module.name.startswith("_") and not module.ispkg:  # What is a package is another family's.
             importlib.import_module(f"{package.__name__}.{module.name}")
     if ENTRY_POINTS not in _discovered:
         _discovered.add(ENTRY_POINTS)

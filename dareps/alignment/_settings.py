@@ -1,7 +1,6 @@
 """What an alignment is set to: its laws as flags, its weight and schedule, and which domains it pairs."""
 
-from __future__ import annotations
-
+# Annotations are evaluated here: as strings, pydantic would compile them anew for each alignment.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
@@ -63,12 +62,12 @@ class AlignmentSettings(Plugin, abstract=True):
     pairs: Literal["all", "pooled"] = "all"
     """With several domains a side: the mean over all pairs, or one loss between pooled rows."""
 
-    def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, source: "Tensor", target: "Tensor") -> "Tensor":
         """The loss between source (n, d) and target (m, d), 0-d; neither weight nor schedule is applied."""
         what = "it has parameters or state and was called unbuilt"
         raise ContractError(f"alignment {type(self).name}", what, fix="Call .build(shapes) and use the module.")
 
-    def between(self, source: View, target: View) -> Tensor:
+    def between(self, source: "View", target: "View") -> "Tensor":
         """The loss between two streams, 0-d; losses that read more than one representation unpack the views here."""
         return self(getattr(source, self.reads), getattr(target, self.reads))
 

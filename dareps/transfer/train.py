@@ -14,7 +14,7 @@ from dareps.schedules import Schedule
 from dareps.transfer._moving import Patience, Unfreeze
 from dareps.transfer._optimizer import Optimizer
 from dareps.transfer._phase import Phase
-from dareps.transfer.regularise import Regulariser
+from dareps.transfer._regulariser import Regulariser
 
 Labels = Literal["labelled", "unlabelled"]
 

@@ -1,6 +1,6 @@
 """Regularised fine-tuning: penalties that hold a phase near what it began with; one file each."""
 
-from dareps.transfer.regularise._base import Penalty, Regulariser
+from dareps.transfer._regulariser import Penalty, Regulariser
 from dareps.transfer.regularise.bss import BatchSpectralShrinkage
 from dareps.transfer.regularise.co_tuning import CoTuning
 from dareps.transfer.regularise.delta import Delta

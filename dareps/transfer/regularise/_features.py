@@ -13,7 +13,7 @@ from dareps.maths.networks import Networks
 from dareps.maths.precision import wide, widened
 from dareps.maths.staged import stages_in
 from dareps.plugin import suggestion
-from dareps.transfer.regularise._base import Regulariser
+from dareps.transfer._regulariser import Regulariser
 from dareps.transfer.regularise._modules import RegulariserModule, Sight, total
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dareps.plugin import Strength
-from dareps.transfer.regularise._base import TUNED, Regulariser
+from dareps.transfer._regulariser import TUNED, Regulariser
 
 
 class HeldWeights(Regulariser, abstract=True):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dareps.maths.networks import Networks
 from dareps.maths.staged import Stage
-from dareps.transfer.regularise._settings import RegulariserSettings
+from dareps.transfer._regulariser_settings import RegulariserSettings
 from dareps.types import Representation, Rows
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dareps.maths.precision import wide
-from dareps.transfer.regularise._base import Regulariser
+from dareps.transfer._regulariser import Regulariser
 from dareps.transfer.regularise._modules import RegulariserModule, Sight, total
 from dareps.transfer.regularise._relation import relation, temperature_for
 from dareps.types import Labelled

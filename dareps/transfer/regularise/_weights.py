@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dareps.maths.networks import Networks
 from dareps.plugin import Strength
-from dareps.transfer.regularise._base import Regulariser
+from dareps.transfer._regulariser import Regulariser
 from dareps.transfer.regularise._modules import RegulariserModule, Sight, total
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from dareps.transfer.regularise._base import TUNED, Penalty
+from dareps.transfer._regulariser import TUNED, Penalty
 from dareps.types import Task
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from dareps.transfer.regularise._base import Penalty
+from dareps.transfer._regulariser import Penalty
 from dareps.types import Task
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from dareps.plugin import Many
-from dareps.transfer.regularise._base import TUNED, Penalty
+from dareps.transfer._regulariser import TUNED, Penalty
 from dareps.types import Task
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from dareps.plugin import Many
-from dareps.transfer.regularise._base import Penalty
+from dareps.transfer._regulariser import Penalty
 from dareps.types import Task
 
 if TYPE_CHECKING:

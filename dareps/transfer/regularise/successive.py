@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from dareps.plugin import Strength
-from dareps.transfer.regularise._base import TUNED
+from dareps.transfer._regulariser import TUNED
 from dareps.transfer.regularise._held import HeldWeights
 from dareps.types import Task
 

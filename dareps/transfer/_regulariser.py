@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dareps.errors import ContractError
 from dareps.plugin import Tune
-from dareps.transfer.regularise._settings import RegulariserSettings
+from dareps.transfer._regulariser_settings import RegulariserSettings
 from dareps.types import Task
 
 if TYPE_CHECKING:
