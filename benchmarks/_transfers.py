@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._measure import ROOT, Figure
+from benchmarks._measure import RESULTS, ROOT, Figure, publish
 from benchmarks._suites import csv_rows
+
+
+def benchmark(suite: str, about: str | None, rule: str, budget: float, arguments: Sequence[str] | None) -> Options:
+    """Carry out a suite from the command line and publish every recipe's figures; gives what was asked for."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{suite}", description=about)
+    parser.add_argument("--out", type=Path, default=ROOT / "runs", help="where the suite's results are kept")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results file and of a plot")
+    options = Options(**vars(parser.parse_args(arguments)))
+    minutes = carried_out(suite, options.out)
+    publish(suite, [*told(means(options.out / suite, rule)), wall_time(minutes, budget)], options.results)
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Folders that a benchmark writes to."""
+
+    out: Path
+    results: Path
 
 
 def carried_out(suite: str, out: Path) -> float | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._measure import RESULTS, ROOT, publish
-from benchmarks._transfers import carried_out, means, told, wall_time
+from benchmarks._transfers import benchmark
 from dareps.report._amounts import amounts_plot
 from dareps.report._page import build_page
 from dareps.report._style import looks, styled
@@ -19,12 +17,7 @@ SHOWN = "attributes/kind"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the suite, publish its figures and draw accuracy by labelled rows as the report does."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{SUITE}", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "runs", help="where the suite's results are kept")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results file and the plot")
-    options = parser.parse_args(arguments)
-    minutes = carried_out(SUITE, options.out)
-    publish(SUITE, [*told(means(options.out / SUITE, RULE)), wall_time(minutes, MINUTES)], options.results)
+    options = benchmark(SUITE, __doc__, RULE, MINUTES, arguments)
     draw(options.out / SUITE, options.results / f"{SUITE}.png")
 
 

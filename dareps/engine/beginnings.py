@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dareps.engine.building import counted_by
 from dareps.engine.loop import Trainer
 from dareps.engine.points import competing_from
 from dareps.engine.resume import Checkpointer
@@ -18,6 +19,7 @@ from dareps.errors import CheckpointError
 from dareps.recipe.bind import run_key
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
+from dareps.types import lead_task
 
 
 class Beginnings:
@@ -67,4 +69,5 @@ def _key(run: Run, count: int, checksum: str) -> str:
     changes: dict[str, Any] = {"method": method, "recipe": ""}
     if not reads and not run.held:
         changes["labelled"] = None
-    return f"begun {count} {run_key(run.model_copy(update=changes), checksum)}"
+    chosen = "" if "labelled" in changes else lead_task(counted_by(run)).name  # By whose classes rows are declared.
+    return f"begun {count} {chosen} {run_key(run.model_copy(update=changes), checksum)}"

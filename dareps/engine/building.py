@@ -10,6 +10,7 @@ from dareps.engine.pretrained import start_of
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
+from dareps.types import Task
 
 
 def build_method(run: Run, data: SplitData) -> Method:
@@ -28,6 +29,10 @@ def split_of(run: Run) -> SplitData:
     data = make_split(run.data, run.source, run.target, run.seed, run.protocol)
     if run.labelled is None:
         return data
+    return declare_labels(data, run.seed, run.labelled, run.held, counted_by(run), f"split {run.data.name}")
+
+
+def counted_by(run: Run) -> tuple[Task, ...]:
+    """The tasks by whose classes declared labels are counted: those that the last phase trains."""
     last = [phase for phase in run.method.phases if isinstance(phase, Train)][-1:]
-    tasks = tasks_of(last[0], run.tasks) if last else run.tasks
-    return declare_labels(data, run.seed, run.labelled, run.held, tasks, f"split {run.data.name}")
+    return tasks_of(last[0], run.tasks) if last else run.tasks

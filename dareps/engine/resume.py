@@ -43,7 +43,8 @@ class Checkpointer:
     def write(self, trainer: Trainer) -> None:
         """Write now."""
         tensors: dict[str, Tensor] = {f"model/{name}": value for name, value in trainer.population.state().items()}
-        tensors |= {f"optimizer/{name}": value for name, value in optimizer_state(trainer.optimizer).items()}
+        if trainer.position.step:  # A phase that begins has an optimizer of its own.
+            tensors |= {f"optimizer/{name}": value for name, value in optimizer_state(trainer.optimizer).items()}
         tensors |= {f"former/{name}": value for name, value in trainer.former.items()}
         for copy, ledger in enumerate(trainer.ledgers):
             for step, weights in ledger.snapshots.items():

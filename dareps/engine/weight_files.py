@@ -91,7 +91,8 @@ def _unpickled(path: Path, where: str) -> object:
 
 
 def _damaged(path: Path, where: str, error: Exception) -> ConfigError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    said = "" if isinstance(error, KeyError) else str(error).strip()  # Of a wrong key the number is all there is.
+    reason = (said or type(error).__name__).splitlines()[0][:120]
     return ConfigError(where, f"the file is damaged or holds no weights ({reason})", str(path), "Get the file again.")
 
 
