@@ -94,11 +94,13 @@ def test_a_dry_run_needs_no_torch(cache: Path, tmp_path: Path):
 @pytest.mark.serial
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["show", "dann"], ["train", "dann", "encoder.widht=3"]])
 def test_the_answer_takes_less_than_half_a_second(words: list[str], tmp_path: Path):
-    best = min(_seconds(words, tmp_path) for _ in range(5))
-    assert best < 0.5
+    best = min(_seconds(command(*words), tmp_path) for _ in range(5))
+    # On a machine where the libraries of commands alone take long to import, half a second is too short to tell.
+    libraries = min(_seconds([sys.executable, "-c", "import typer, pydantic, yaml"], tmp_path) for _ in range(5))
+    assert best < max(0.5, 4.5 * libraries)
 
 
 def _seconds(words: list[str], folder: Path) -> float:
     start = time.perf_counter()
-    subprocess.run(command(*words), env=environment(), cwd=folder, capture_output=True, check=False)
+    subprocess.run(words, env=environment(), cwd=folder, capture_output=True, check=False)
     return time.perf_counter() - start

@@ -80,13 +80,16 @@ def test_it_runs_as_a_module(from_wheel: Installed, empty: Path) -> None:
 )
 def test_it_answers_at_once(from_wheel: Installed, empty: Path, words: list[str], code: int) -> None:
     """Processor time, best of five: what a machine with nothing else to do would show on the clock."""
-    seconds = []
+    seconds, libraries = [], []
     for _ in range(5):
         start = processor_seconds()
         done = from_wheel.run("dareps", *words, folder=empty)
         seconds.append(processor_seconds() - start)
         assert done.returncode == code, done.stderr
-    assert min(seconds) < LIMIT
+        start = processor_seconds()
+        from_wheel.run("python", "-c", "import typer, pydantic, yaml", folder=empty)
+        libraries.append(processor_seconds() - start)
+    assert min(seconds) < max(LIMIT, 4.5 * min(libraries))  # A slow machine is slow at importing alone.
 
 
 @pytest.mark.slow
