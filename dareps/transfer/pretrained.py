@@ -67,7 +67,8 @@ def existing(name: str, where: str) -> Path:
         raise ConfigError(where, f"not a usable path ({error})", name, "Check the spelling.") from None
     if not found:
         fix = f"Give a file with weights, or a folder that `dareps train` printed, with {MODEL} in it."
-        raise ConfigError(where, "there is no such file", name, fix)
+        what = f"the folder has no {MODEL}" if path.parent.is_dir() and path.name == MODEL else "there is no such file"
+        raise ConfigError(where, what, name, fix)
     return path
 
 
