@@ -1,4 +1,4 @@
-"""Pages in two views and two questions of each: each view alone, both joined, shared between domains or not, 3 seeds."""
+"""Pages in two views, two questions of each: a view alone, both joined, shared between domains or not, 3 seeds."""
 
 from __future__ import annotations
 
