@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from dareps import __version__
-from dareps.commands._output import guarded, say
+from dareps.commands._output import guarded, say, uncollected
 from dareps.commands._route_command import route
 from dareps.errors import ConfigError
 
@@ -195,11 +195,12 @@ def list_(
     plugin: Files = None,
 ) -> None:
     """List recipes, suites and parts."""
-    from dareps.commands.catalogue import listing, load_files
+    with uncollected():
+        from dareps.commands.catalogue import listing, load_files
 
-    load_files(plugin or ())
-    for line in listing(family):
-        say(line)
+        load_files(plugin or ())
+        for line in listing(family):
+            say(line)
 
 
 @app.command()
@@ -210,10 +211,11 @@ def show(
     plugin: Files = None,
 ) -> None:
     """Show settings with defaults, formula and paper."""
-    from dareps.commands.catalogue import load_files, showing
+    with uncollected():
+        from dareps.commands.catalogue import load_files, showing
 
-    for line in showing(name, load_files(plugin or ())):
-        say(line)
+        for line in showing(name, load_files(plugin or ())):
+            say(line)
 
 
 @app.command()
