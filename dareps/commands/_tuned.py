@@ -102,7 +102,7 @@ def _recipe(wanted: Wanted, entries: Mapping[str, Entry], search: Search, own: T
     every = changes_of(wanted.suite, list(entries.values()), wanted.overrides)[own.recipe]
     changes = [*every, *(best.trial.draws.items() if best.trial.number else ())]
     others = [f"{path}={_inline(value)}" for path, value in every if path.split(".")[0] in RUN_KEYS]
-    split = f"{type(run.data).name}/{run.split}"
+    split = f"{run.dataset}/{run.split}"
     labels = best.target_labels
     seen = f"; its training saw {labels} target labels" if labels else ", without target labels"
     head = [
@@ -131,7 +131,7 @@ def _choice(own: Tuned) -> str:
 
 def _page(wanted: Wanted, search: Search, found: Sequence[Tuned], others: Sequence[str]) -> Iterator[str]:
     runs = search.trials[search.names[0]][0].runs
-    splits = sorted({f"{type(run.data).name}/{run.split}" for run in runs})
+    splits = sorted({f"{run.dataset}/{run.split}" for run in runs})
     seeds = len({run.seed for run in runs})
     yield f"# {wanted.title}\n"
     yield (

@@ -19,6 +19,8 @@ FORM = (
     "several domains are joined by '+', DATA/+ names all of them, and TARGET@10 has 10 labelled rows of each class."
 )
 FEW = re.compile(r"(\d+)(?:\+(\d+))?")
+SETTING = r" *[a-z_]\w* *= *[^\[\],=/@:]+"
+VARIED = re.compile(rf"(?P<name>[^\[\]/]+)\[(?P<settings>{SETTING}(,{SETTING})*)\]")
 EVERY = "+"
 """Stands for all domains that are not a target."""
 
@@ -28,6 +30,7 @@ class Split:
     """Source and target domains of one dataset, as named in `digits8/fonts:scans`; `digits8/scans` has no target.
 
     Attributes:
+        told: Settings of the dataset that the split's name tells, as in `varieties[shift=0.3]/stall:studio`.
         labelled: Rows of each class and target domain whose labels may be read in training; None for all.
         held: Further rows of each class and target domain whose labels a rule of selection may read.
     """
@@ -37,9 +40,25 @@ class Split:
     targets: tuple[str, ...]
     labelled: int | None = None
     held: int = 0
+    told: str = ""
+
+    @property
+    def data(self) -> str:
+        """The dataset's name with the settings that are told: what stands before the slash."""
+        return varied(self.dataset_name, self.told)
 
     def __str__(self) -> str:
-        return f"{self.dataset_name}/{sides(self.sources, self.targets, self.labelled, self.held)}"
+        return f"{self.data}/{sides(self.sources, self.targets, self.labelled, self.held)}"
+
+
+def varied(dataset_name: str, told: str) -> str:
+    """`varieties[shift=0.3]`; the name alone where no settings are told."""
+    return f"{dataset_name}[{told}]" if told else dataset_name
+
+
+def plain(dataset: str) -> str:
+    """The name of a dataset without what tables tell behind it."""
+    return dataset.partition("[")[0]
 
 
 def sides(sources: Sequence[str], targets: Sequence[str], labelled: int | None = None, held: int = 0) -> str:
@@ -57,13 +76,15 @@ def parse_split(text: str) -> Split:
     """Read `DATA/SOURCE:TARGET` or `DATA/DOMAIN`, where several domains are joined by `+`.
 
     A source `+` stands for all domains of the dataset but the targets: `DATA/+` learns all together. Behind the target,
-    `@N` says that N target rows of each class have labels, and `@N+M` that M more have some for validation.
+    `@N` says that N target rows of each class have labels, and `@N+M` that M more have some for validation. Settings of
+    the dataset stand in brackets behind its name, `varieties[shift=0.3]/stall:studio`, where tables shall tell them.
 
     Raises:
         ConfigError: The text is malformed, a name is unknown, or a domain is named twice.
     """
     name, at, amount = text.strip().partition("@")
-    dataset_name, slash, domains = name.partition("/")
+    data, slash, domains = name.partition("/")
+    dataset_name, told = _told(data, text)
     source, colon, target = domains.partition(":")
     labels = FEW.fullmatch(amount)
     if at and (labels is None or not colon):
@@ -71,8 +92,8 @@ def parse_split(text: str) -> Split:
         raise ConfigError("split", what, text, "Write DATA/SOURCE:TARGET@10, or @10+5 with 5 more for validation.")
     targets = tuple(target.split("+")) if colon else ()
     sources = ("all",) if source == EVERY else tuple(source.split("+"))
-    counts = (int(labels[1]), int(labels[2] or 0)) if labels else (None, 0)
-    split = Split(dataset_name, sources, targets, *counts)
+    labelled, held = (int(labels[1]), int(labels[2] or 0)) if labels else (None, 0)
+    split = Split(dataset_name, sources, targets, labelled, held, told)
     if not slash or ":" in target or not all((dataset_name, *split.sources, *split.targets)):
         raise ConfigError("split", "not a split", text, FORM)
     known = plugins(Dataset)
@@ -82,6 +103,21 @@ def parse_split(text: str) -> Split:
         split = replace(split, sources=tuple(own for own in known[dataset_name].domains if own not in targets))
     check_domains(known[dataset_name], split.sources, split.targets)
     return split
+
+
+def _told(data: str, split: str) -> tuple[str, str]:
+    """The dataset's name, and the settings in brackets behind it.
+
+    Raises:
+        ConfigError: What stands in brackets are no settings.
+    """
+    if "[" not in data and "]" not in data:
+        return data, ""
+    found = VARIED.fullmatch(data)
+    if found is None:
+        fix = "Write DATA[key=value,key=value]/SOURCE:TARGET, in quotes for a shell."
+        raise ConfigError("split", "no settings of a dataset in brackets", split, fix)
+    return found["name"], found["settings"].replace(" ", "")
 
 
 def check_domains(dataset: Dataset | type[Dataset], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ def identity_of(run: Run, key: str) -> Identity:
     return Identity(
         key=key,
         recipe=run.recipe,
-        dataset=type(run.data).name,
+        dataset=run.dataset,
         source="+".join(run.source),
         target="+".join(run.target) + few(run.labelled, run.held),
         task=lead_task(run.tasks).name if run.tasks else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dareps.plugin import plugins as known_parts
 from dareps.recipe.defaults import fill, resolve, with_fitting_rules
 from dareps.recipe.neutral import ENGINE_NEUTRAL, unsaid
 from dareps.recipe.origins import by_content
-from dareps.recipe.overrides import apply_overrides
+from dareps.recipe.overrides import apply_overrides, parse_override
 from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run
 from dareps.recipe.yaml_io import read
 
@@ -122,11 +122,12 @@ def bind_run(
     if not parsed.targets:
         raw.setdefault("protocol", "supervised")
     raw["data"] = {**_named(raw.get("data"), parsed.dataset_name), "name": parsed.dataset_name}
-    raw = apply_overrides(fill(raw, find(Dataset, parsed.dataset_name)), _checked(overrides))
+    told = [parse_override(f"data.{word}") for word in parsed.told.split(",") if word]
+    raw = apply_overrides(fill(raw, find(Dataset, parsed.dataset_name)), _checked(told, overrides))
     method = bind_recipe({key: value for key, value in raw.items() if key not in RUN_KEYS}, f"recipe {name}")
     rest = {key: raw[key] for key in RUN_KEYS if key in raw}
     fixed = {"recipe": name, "method": method, "source": parsed.sources, "target": parsed.targets, "seed": seed}
-    fixed |= {"labelled": parsed.labelled, "held": parsed.held}
+    fixed |= {"labelled": parsed.labelled, "held": parsed.held, "told": parsed.told}
     run = _validated({**rest, **fixed}, f"recipe {name}")
     return with_fitting_rules(run.model_copy(update={"method": resolve(method, run.data)}))
 
@@ -148,6 +149,7 @@ def run_key(run: Run, checksum: str) -> str:
     """Digest of the bound configuration, the data's checksum and the versions of the plug-ins in use."""
     config = dump_run(run)
     config["method"].pop("plugins")
+    config.pop("told", None)  # Another name for settings that the key covers.
     config["method"] = by_content(config["method"], run.method)
     for key in ENGINE_NEUTRAL:
         config["engine"].pop(key)
@@ -192,9 +194,14 @@ def _named(value: Any, dataset: str) -> dict[str, Any]:
     return settings
 
 
-def _checked(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def _checked(told: Sequence[tuple[str, Any]], overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Both, what the split's name tells of the data first."""
     known = (*RECIPE_KEYS, *RUN_KEYS)
-    for path, _ in overrides:
+    said, changes = dict(told), [*told, *overrides]
+    for path, value in changes:
+        if said.get(path, value) != value:
+            what = f"the split says {said[path]!r}"
+            raise ConfigError(f"override {path}", what, value, "Leave it out here, or in the split's brackets.")
         head = path.split(".")[0]
         if head not in known:
             raise ConfigError(f"override {path}", "unknown key", head, suggestion(head, known))
@@ -203,4 +210,4 @@ def _checked(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
             raise ConfigError(f"override {path}", "the dataset is named by --split", fix=fix)
         if head == "plugins":
             raise ConfigError(f"override {path}", "plug-in files are named by --plugin", fix="Use --plugin FILE.")
-    return list(overrides)
+    return changes

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 ENGINE_NEUTRAL: Final = ("flush", "rows", "loaders", "checkpoint_seconds", "capture", "stack", "predictions")
 
-RUN_OPEN: Final[Mapping[str, Any]] = {"labelled": None, "held": 0}
+RUN_OPEN: Final[Mapping[str, Any]] = {"labelled": None, "held": 0, "told": ""}
 METHOD_OPEN: Final[Mapping[str, Any]] = dict.fromkeys(("stem", "guard", "adapters", "pretrained")) | {"tasks": []}
 ENGINE_OPEN: Final[Mapping[str, Any]] = {"conflict": None}
 PHASE_OPEN: Final[Mapping[str, Any]] = {

@@ -11,7 +11,7 @@ from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.balancing.equal import Equal
 from dareps.data._base import Dataset, Protocol
-from dareps.data.split import sides
+from dareps.data.split import sides, varied
 from dareps.encoders import Encoder
 from dareps.encoders.identity import Identity
 from dareps.encoders.stems import Stem
@@ -215,6 +215,8 @@ class Run(Settings):
     """Target rows of each class whose labels may be read in training; None for all."""
     held: int = Field(0, ge=0)
     """Target validation rows of each class whose labels rules of selection may read."""
+    told: str = ""
+    """Settings of the data that tables tell behind the dataset's name, as `shift=0.3`."""
 
     @model_validator(mode="after")
     def _domains_exist(self) -> Self:
@@ -246,6 +248,11 @@ class Run(Settings):
         """What is predicted: the tasks that the recipe names, or all of the dataset's."""
         known = {task.name: task for task in type(self.data).tasks}
         return tuple(known[name] for name in self.method.tasks or known)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name in tables, with the settings that the split tells."""
+        return varied(type(self.data).name, self.told)
 
     @property
     def split(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
+from dareps.data.split import plain
 from dareps.engine.outcome import Outcome, Selected, by_task
 from dareps.errors import ConfigError
 from dareps.guarding import SIGN
@@ -116,7 +117,7 @@ class Section:
     def classes(self) -> tuple[str, ...]:
         """What the task's classes are called; empty for a dataset that is not known here."""
         own = self.outcomes[0].identity
-        kind = plugins(Dataset).get(own.dataset)
+        kind = plugins(Dataset).get(plain(own.dataset))
         return next((task.classes for task in (kind.tasks if kind else ()) if task.name == own.task), ())
 
     @property

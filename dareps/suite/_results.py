@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dareps.data._base import Dataset
+from dareps.data.split import plain
 from dareps.engine.outcome import Identity, Outcome, Selected, by_task
 from dareps.plugin import plugins
 
@@ -73,7 +74,7 @@ def dataset_name(run: Identity) -> str:
 def split_name(run: Identity) -> str:
     """`source:target`, or the domains alone where there is no target; many that are all of a dataset are counted."""
     domains = run.source.split("+")
-    known = plugins(Dataset).get(run.dataset)
+    known = plugins(Dataset).get(plain(run.dataset))
     if run.target or len(domains) <= LISTED or known is None or len(domains) < len(known.domains):
         return run.split
     return f"all {len(domains)} domains"

@@ -161,7 +161,7 @@ def labelled_rows(run: Run, data: SplitData, task: Task) -> tuple[np.ndarray, np
         ConfigError: The split declares none, or the task has no classes.
         DataError: They are of one class.
     """
-    where, split = "--advise", f"{type(run.data).name}/{run.split}"
+    where, split = "--advise", f"{run.dataset}/{run.split}"
     parts = declared_target(run, data)
     if task.kind != "classification":
         raise ConfigError(where, f"the task {task.name} has no classes", task.kind, "Name tasks of classes: tasks=[A].")

@@ -141,5 +141,5 @@ def comparison_of(baseline: str, apart: Mapping[str, Apart | None], splits: Iter
     """
     found = [parse_split(split) for split in splits]
     names = [name for name, by in apart.items() if by == "domains"]
-    sides = [(own.dataset_name, "+".join(own.sources)) for own in found if not own.targets]
+    sides = [(own.data, "+".join(own.sources)) for own in found if not own.targets]
     return Comparison(baseline, tuple((name, *side) for name in names for side in dict.fromkeys(sides)))

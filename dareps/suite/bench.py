@@ -155,10 +155,9 @@ def group_jobs(todo: Sequence[tuple[Run, str]], stack: bool) -> tuple[list[Job],
 
 def info_of(run: Run, key: str, group: str) -> RunInfo:
     """How a run appears in a tracker."""
-    dataset = type(run.data).name
-    split = f"{dataset}/{run.split}"
+    split = f"{run.dataset}/{run.split}"
     name = f"{run.recipe} {split} seed {run.seed}"
-    return RunInfo(key, name, group, run.recipe, (split, dataset, run.protocol), {**dump_run(run), "key": key})
+    return RunInfo(key, name, group, run.recipe, (split, run.dataset, run.protocol), {**dump_run(run), "key": key})
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic_core import PydanticCustomError
 
 from dareps.data._base import Dataset
-from dareps.data.split import parse_split
+from dareps.data.split import parse_split, plain
 from dareps.errors import ConfigError
 from dareps.plugin import find, plugins
 from dareps.recipe.bind import read_recipe, shipped
@@ -44,7 +44,7 @@ def parts_of(apart: Apart, split: str, tasks: Sequence[str], where: str) -> list
     if any(known[name].kind == "multilabel" for name in names if name in known):
         what = "figures of label sets on all domains together come from one model only"
         raise ConfigError(where, what, split, "Use apart: tasks.")
-    return [(f"{parsed.dataset_name}/{domain}", []) for domain in parsed.sources]
+    return [(f"{parsed.data}/{domain}", []) for domain in parsed.sources]
 
 
 def pairs(text: str) -> list[str]:
@@ -53,7 +53,7 @@ def pairs(text: str) -> list[str]:
     if domains not in (EVERY_PAIR, EVERY_DOMAIN):
         return [text]
     try:
-        dataset = find(Dataset, name)
+        dataset = find(Dataset, plain(name))
     except PydanticCustomError as error:
         fix = str((error.context or {}).get("fix", ""))
         raise ConfigError("split", "no dataset has this name", name, fix) from None
