@@ -14,7 +14,8 @@ from dareps.commands._output import columns
 from dareps.recipe.bind import RUN_KEYS
 from dareps.recipe.yaml_io import dump
 from dareps.suite._files import write_whole
-from dareps.suite.expand import Entry, changes_of, written
+from dareps.suite.expand import changes_of, written
+from dareps.suite.settings import Entry
 
 if TYPE_CHECKING:
     from dareps.commands.bench import Wanted

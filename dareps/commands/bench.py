@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,9 @@ from dareps.commands.train import STOPPED, one_thread, stopping
 from dareps.errors import ConfigError, DataError, StoreError
 from dareps.recipe.settings import Run
 from dareps.suite._files import refuse_tuning
-from dareps.suite.expand import Suite, expand, splits_of
+from dareps.suite._results import SOURCE_ONLY
+from dareps.suite.expand import expand, splits_of
+from dareps.suite.settings import Suite
 
 if TYPE_CHECKING:
     from dareps.engine.outcome import Outcome
@@ -86,6 +88,8 @@ def bench(wanted: Wanted) -> int:
         tracker = make_tracker(store.folder)
         try:
             stopped, failures = carried_out(wanted, runs, store, tracker, cuda)
+            if wanted.suite.advice and not stopped:
+                stopped = _measured(wanted, store)
             ready = publish(store.folder, wanted.title, wanted.suite.headline)
             if ready and not stopped:
                 tracker.suite(_info(wanted), store.folder / "leaderboard.csv", store.folder / "report.html")
@@ -185,15 +189,34 @@ def carried_out(
     return stopped, watcher.failures
 
 
+def _measured(wanted: Wanted, store: Store) -> bool:
+    """Keep what `dareps route --advise` measures on the splits, which takes a model of each source; whether stopped."""
+    from dareps.suite.advise import measure_all
+    from dareps.suite.hindsight import keep, told_in
+
+    names = (*(entry.name for entry in wanted.suite.entries), SOURCE_ONLY)
+    runs = [own for own in replace(wanted, recipes=names).runs() if own.recipe == SOURCE_ONLY]
+    done = {own.key for own in told_in(store)}
+    with stopping("stopping; what has been measured is kept") as stop, bar("") as bars:
+        task = bars.add_task("advice", total=len(runs), completed=0, text="")
+        for told in measure_all(runs, done):
+            keep(store, told)
+            bars.advance(task)
+            if stop.asked:
+                break
+        return bool(stop.asked)
+
+
 def _finished_elsewhere(store: Store, wanted: Wanted) -> set[str]:
     """Finished runs of the suite beyond those asked for: a command for a part must not make the rest stale."""
     from dareps.suite.bench import keys_of
 
     done, found = store.finished(), set[str]()
     if done and (wanted.recipes or wanted.splits or wanted.seeds):
-        for _, group in groupby(wanted.whole(), key=lambda run: (run.data, run.source, run.target)):
-            with suppress(DataError):  # Data of a split that is not asked for may be missing.
-                found |= done.intersection(keys_of(list(group)))
+        with suppress(ConfigError):  # What is set need not fit the data of splits that are not asked for.
+            for _, group in groupby(wanted.whole(), key=lambda run: (run.data, run.source, run.target)):
+                with suppress(DataError):  # These may be missing.
+                    found |= done.intersection(keys_of(list(group)))
     return found
 
 

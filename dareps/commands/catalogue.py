@@ -126,7 +126,8 @@ def _recipe(name: str, files: list[str]) -> Iterator[str]:
 
 
 def _suite(name: str) -> Iterator[str]:
-    from dareps.suite.expand import Suite, expand, read_suite, splits_of
+    from dareps.suite.expand import expand, read_suite, splits_of
+    from dareps.suite.settings import Suite
 
     path = find_config("suites", name)
     title, suite = read_suite(name)

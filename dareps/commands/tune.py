@@ -18,7 +18,8 @@ from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Run
 from dareps.suite._draws import Draws, Sampler, leaves, load_optuna
 from dareps.suite._files import mark_tuning
-from dareps.suite.expand import Entry, changes_of, entries_of, splits_of
+from dareps.suite.expand import changes_of, entries_of, splits_of
+from dareps.suite.settings import Entry
 
 if TYPE_CHECKING:
     from dareps.engine.outcome import Outcome

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dareps.report._advice import advice_notes, advice_tables
 from dareps.report._amounts import told
 from dareps.report._delta import delta_notes, delta_tables
 from dareps.report._forgetting import forgetting_tables
@@ -29,10 +30,11 @@ from dareps.suite.apart import Comparison, standing
 from dareps.suite.delta import delta_board
 from dareps.suite.exports import Entry
 from dareps.suite.forgetting import forgetting_board
+from dareps.suite.hindsight import cases, told_in
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 
-FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv", "domains.csv", "delta.csv", "forgetting.csv")
+FILES = ("leaderboard.csv", "runs.csv", "ensembles.csv", "domains.csv", "delta.csv", "forgetting.csv", "advice.csv")
 """What lies beside the page."""
 FEW_SPLITS = 4
 """Up to this many splits have a table each in the open; beyond, a heat table stands for them."""
@@ -73,8 +75,8 @@ class Block:
 class Page:
     """The report: `opening` sentences, a block per dataset, how to read their tables, and lists of what went wrong.
 
-    `seeds` is what `ensembles.csv` holds; `delta` sets recipes against the single-task baseline, and
-    what they know at the end against what they knew before.
+    `seeds` is what `ensembles.csv` holds; `delta` sets advice against what was reached, recipes against the single-task
+    baseline, and what they know at the end against what they knew before.
     """
 
     title: str
@@ -99,7 +101,8 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     opening = (*overall(found, failed, stale_told(stale, outcomes), len(store.missing())), *notes)
     gains = delta_board(outcomes, comparison.baseline)
-    opening = (*opening, *delta_notes(gains))
+    advised = cases(outcomes, told_in(store), preferred(selection), comparison.reference)
+    opening = (*opening, *advice_notes(advised), *delta_notes(gains))
     lists = (failed_table(outcomes), warnings_table(outcomes), stale_table(stale))
     return Page(
         title=f"{title or store.folder.resolve().name}: dareps report",
@@ -108,7 +111,11 @@ def build_page(store: Store, title: str = "", notes: Iterable[str] = (), selecti
         reading=reading(comparison.reference) if found else (),
         lists=tuple(table for table in lists if table is not None),
         seeds=tuple(seeds),
-        delta=(*delta_tables(gains, preferred(selection)), *forgetting_tables(forgetting_board(outcomes))),
+        delta=(
+            *advice_tables(advised),
+            *delta_tables(gains, preferred(selection)),
+            *forgetting_tables(forgetting_board(outcomes)),
+        ),
     )
 
 

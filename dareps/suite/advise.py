@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,9 @@ from torch.utils.hooks import RemovableHandle
 
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine import checkpoint
+from dareps.engine.building import split_of
 from dareps.engine.evaluate import CHUNK, network_input
+from dareps.engine.identity import identity_of
 from dareps.engine.loop import Trainer
 from dareps.engine.predict import MODEL, load
 from dareps.errors import ConfigError, DataError
@@ -21,7 +25,10 @@ from dareps.maths.staged import Staged
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.sharing._modules import Group
+from dareps.suite._results import dataset_name, split_name
+from dareps.suite.bench import keys_of
 from dareps.suite.distances import ROWS, comparable, thinned
+from dareps.suite.hindsight import Told
 from dareps.suite.relate import declared_target
 from dareps.transfer import LEEP, NCE, HScore, LogME, proxy_a_distance
 from dareps.transfer.advice import Measured, StageScores
@@ -29,6 +36,8 @@ from dareps.types import Task
 
 LABELLED: Final = 1000
 """At most this many labelled target rows are measured: enough for the scores, and their cost grows with the square."""
+UNCOUNTED: Final = {"labelled": None, "held": 0}
+"""What a run is without declared labels, which a model of the source does not depend on."""
 
 
 def pretrained(run: Run, data: SplitData) -> Method:
@@ -88,6 +97,27 @@ def measure(run: Run, data: SplitData, method: Method, task: Task) -> Measured:
     entropy = -float((shares * np.log(shares)).sum())
     leep, nce = LEEP()(predicted, labels), NCE()(predicted, labels)
     return Measured(task.name, len(labels), len(counts), entropy, leep, nce, scored)
+
+
+def measure_all(runs: Sequence[Run], done: Container[str] = ()) -> Iterator[list[Told]]:
+    """The numbers of every task of classes of each run, which trains on the source, but for runs that are `done`.
+
+    Runs that differ in declared labels alone share a model.
+
+    Raises:
+        ConfigError: A split declares no target label.
+        DataError: Rows cannot be used, or training has failed.
+    """
+    models = keys_of([run.model_copy(update=UNCOUNTED) for run in runs])
+    todo = [own for own in zip(models, keys_of(runs), runs, strict=True) if own[1] not in done]
+    for _, group in groupby(sorted(todo, key=itemgetter(0)), key=itemgetter(0)):
+        method: Method | None = None
+        for _, key, run in group:
+            data, who = split_of(run).restricted(run.tasks), identity_of(run, key)
+            method = method or pretrained(run, data)
+            place = dataset_name(who), split_name(who), run.seed
+            tasks = [task for task in run.tasks if task.kind == "classification"]
+            yield [Told(key, *place, measure(run, data, method, task)) for task in tasks]
 
 
 @torch.no_grad()

@@ -6,139 +6,20 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError
 
 from dareps.errors import ConfigError, config_error
-from dareps.plugin import Many, Settings, suggestion
 from dareps.plugin import plugins as plugins_of
 from dareps.recipe.bind import bind_run, find_config, load_plugins, read_recipe
 from dareps.recipe.defaults import fill
 from dareps.recipe.overrides import apply_overrides
 from dareps.recipe.settings import RECIPE_KEYS, Run
 from dareps.recipe.yaml_io import read
-from dareps.suite.parts import Apart, Change, adapting, pairs, parts_of
+from dareps.suite.parts import Change, pairs, parts_of
+from dareps.suite.settings import RENAME, Entry, Suite, entry_of
 from dareps.transfer import Phase
-
-EVERY = "all"
-_RENAME = "Give each a name of its own: {name: mine, recipe: dan, set: {...}}."
-
-
-class Entry(Settings):
-    """One line of a suite's table: a recipe, under a name of its own where its settings differ."""
-
-    name: str
-    """What tables and files call it."""
-    recipe: str = ""
-    """The recipe's name or file; the same as `name` when empty."""
-    set: dict[str, Any] = Field(default_factory=dict)
-    """Overrides for this recipe: `key.path: value`."""
-    apart: Apart | None = None
-    """Train a model for each task, or for each domain of a split without a target, instead of one for all."""
-    splits: Many[str] = ()
-    """Those of the suite's splits that it is run on; none named means all."""
-
-    @property
-    def source(self) -> str:
-        """The recipe's name or file."""
-        return self.recipe or self.name
-
-
-class Suite(Settings):
-    """Recipes x splits x seeds, with what all of them share."""
-
-    splits: Many[str]
-    """`DATA/SOURCE:TARGET`, all ordered pairs of domains for `DATA/*:*`; `DATA/DOMAIN`, each domain for `DATA/*`, all
-    domains together for `DATA/+`."""
-    recipes: Many[str | Entry]
-    """Recipes' names or files, or mappings of `name`, `recipe`, `set` and `apart`; `all` means every shipped recipe
-    that adapts without target labels, and the bounds."""
-    baseline: str = ""
-    """The entry that others are compared with, or several, separated by commas, of which each table takes the first it
-    has; when empty, the first that trains apart."""
-    without: Many[str] = ()
-    """Shipped recipes that `all` leaves out, because they do not fit the data."""
-    seeds: int = Field(3, ge=1)
-    """Seeds 0 to N-1."""
-    budget: float = Field(60.0, gt=0)
-    """Minutes that the suite is meant to take on two cores."""
-    headline: str = "information_maximisation"
-    """The label-free rule whose checkpoints make the headline figures."""
-    set: dict[str, Any] = Field(default_factory=dict)
-    """Overrides for every recipe: `key.path: value`."""
-    plugins: Many[str] = ()
-    """Python files with parts of one's own, relative to the suite's file."""
-    full: dict[str, Any] = Field(default_factory=dict)
-    """What replaces the keys above under `--full`."""
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        for key in ("splits", "recipes"):
-            if not getattr(self, key):
-                context = {"key": key, "fix": f"Name {key} to compare."}
-                raise PydanticCustomError("empty", "{key}: nothing is listed. {fix}", context)
-        return self
-
-    @model_validator(mode="after")
-    def _left_out(self) -> Self:
-        known = adapting()
-        for name in self.without:
-            if name not in known or EVERY not in self.recipes:
-                fix = suggestion(name, known) if name not in known else f"List `{EVERY}` among the recipes."
-                context = {"key": "without", "recipe": name, "fix": fix}
-                raise PydanticCustomError(
-                    "left_out", "{key}: `all` has no recipe {recipe} to leave out. {fix}", context
-                )
-        if not self.entries:
-            context = {"key": "without", "fix": "Leave out fewer, or list a recipe beside `all`."}
-            raise PydanticCustomError("left_out", "{key}: nothing of `all` is left. {fix}", context)
-        return self
-
-    @model_validator(mode="after")
-    def _one_of_each_name(self) -> Self:
-        sources = {entry.name: entry.source for entry in self.listed}
-        for name, count in Counter(entry.name for entry in self.listed).items():
-            context = {"key": "recipes", "name": name, "count": count, "fix": _RENAME}
-            if count > 1:
-                raise PydanticCustomError("twice", "{key}: {count} entries are called '{name}'. {fix}", context)
-            if "/" in name:
-                context["fix"] = f"Write {{name: {Path(name).stem}, recipe: {sources[name]}}}."
-                raise PydanticCustomError("path", "{key}: files are named by '{name}', which is a path. {fix}", context)
-        return self
-
-    @model_validator(mode="after")
-    def _names_listed(self) -> Self:
-        names = [entry.name for entry in self.entries]
-        for name in self.baseline.split(",") if self.baseline else ():
-            if name.strip() not in names:
-                context = {"key": "baseline", "name": name.strip(), "fix": suggestion(name.strip(), names)}
-                raise PydanticCustomError("baseline", "{key}: no entry is called '{name}'. {fix}", context)
-        for entry in self.listed:
-            for split in entry.splits:
-                if split not in self.splits:
-                    context = {"key": f"recipes.{entry.name}.splits", "name": split}
-                    context["fix"] = suggestion(split, self.splits)
-                    raise PydanticCustomError("split", "{key}: the suite has no split '{name}'. {fix}", context)
-        return self
-
-    @property
-    def compared_with(self) -> str:
-        """The baseline's name; empty without one."""
-        return self.baseline or next((entry.name for entry in self.entries if entry.apart), "")
-
-    @property
-    def listed(self) -> tuple[Entry, ...]:
-        """The recipes as entries, but for those that `all` stands for."""
-        return tuple(_entry(item) if isinstance(item, str) else item for item in self.recipes if item != EVERY)
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """The recipes as entries, by name; of two of one name the one listed wins over that of `all`."""
-        every = [name for name in adapting() if EVERY in self.recipes and name not in self.without]
-        return tuple({entry.name: entry for entry in [*map(_entry, every), *self.listed]}.values())
 
 
 def read_suite(name: str, full: bool = False) -> tuple[str, Suite]:
@@ -177,7 +58,7 @@ def expand(
         recipes: Names to keep, or further recipes to add; all of the suite's when empty.
         splits: Splits instead of the suite's.
         overrides: On top of the suite's own. Both change a phase's setting only in recipes whose phases have it:
-            `phases.0.steps` leaves `linear_svm` alone, `phases.0.grid` the others.
+            `phases.0.steps` leaves `linear_svm` alone, `phases.0.grid` the others, `phases.1.steps` those of one phase.
         plugins: Plug-in files beyond those of the suite.
     """
     wanted = entries_of(suite, recipes)
@@ -211,10 +92,10 @@ def entries_of(suite: Suite, recipes: Sequence[str] = ()) -> list[Entry]:
         ConfigError: Two different ones have the same name.
     """
     known = {entry.name: entry for entry in suite.entries}
-    found = [known[name] if name in known else _entry(name) for name in dict.fromkeys(recipes)]
+    found = [known[name] if name in known else entry_of(name) for name in dict.fromkeys(recipes)]
     for name, count in Counter(entry.name for entry in found).items():
         if count > 1:
-            raise ConfigError("--recipes", f"{count} of these are called the same", name, _RENAME)
+            raise ConfigError("--recipes", f"{count} of these are called the same", name, RENAME)
     return found or list(known.values())
 
 
@@ -235,7 +116,8 @@ def changes_of(
     before: dict[str, list[tuple[str, Any]]] = {}
     acting: dict[str, list[bool]] = {}
     for entry in entries:
-        reach = _Reach(_phase_keys(entry), _length(read_recipe(entry.source).get("align")))
+        phases = _phases(entry)
+        reach = _Reach(_phase_keys(phases), len(phases), _length(read_recipe(entry.source).get("align")))
         common = [change for change in suite.set.items() if reach.takes(*change)]
         for change in entry.set.items():
             reach.takes(*change)  # An entry's own changes stay, whether or not they act.
@@ -254,10 +136,12 @@ class _Reach:
 
     Attributes:
         keys: The settings that its phases have.
+        phases: How many it has.
         terms: How many alignments it has by now.
     """
 
     keys: set[str]
+    phases: int
     terms: int
 
     def takes(self, path: str, value: Any) -> bool:
@@ -269,6 +153,8 @@ class _Reach:
             self.terms = _length(value)
         if head == "align" and rest and rest[0].isdecimal():
             return int(rest[0]) < self.terms
+        if head == "phases" and rest and rest[0].isdecimal() and int(rest[0]) >= self.phases:
+            return False
         return head != "phases" or len(rest) < 2 or rest[1] in self.keys or rest[1] not in _known_phase_keys()
 
 
@@ -280,16 +166,16 @@ def _known_phase_keys() -> set[str]:
     return {key for phase in plugins_of(Phase).values() for key in phase.model_fields}
 
 
-def _entry(recipe: str) -> Entry:
-    """A recipe under its own name, or its file's."""
-    return Entry(name=Path(recipe).stem, recipe=recipe)
-
-
-def _phase_keys(entry: Entry) -> set[str]:
-    """The settings that the phases of an entry have."""
+def _phases(entry: Entry) -> list[dict[str, Any]]:
+    """The phases of an entry, as far as they are written as mappings or names."""
     own = [(path, value) for path, value in entry.set.items() if path.split(".")[0] == "phases"]
     phases = apply_overrides({"phases": [{}], **read_recipe(entry.source)}, own)["phases"]
     named = [{"name": phase} if isinstance(phase, str) else phase for phase in phases or ()]
-    names = [phase.get("name", Phase.default) for phase in named if isinstance(phase, dict)]
+    return [phase for phase in named if isinstance(phase, dict)]
+
+
+def _phase_keys(phases: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The settings that phases have."""
     classes = plugins_of(Phase)
+    names = [phase.get("name", Phase.default) for phase in phases]
     return {key for name in names if name in classes for key in classes[name].model_fields}

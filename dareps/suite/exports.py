@@ -15,9 +15,11 @@ from dareps.suite._results import dataset_name, split_name
 from dareps.suite.apart import Comparison, standing
 from dareps.suite.delta import DeltaEntry, delta_board
 from dareps.suite.forgetting import Forgetting, forgetting_board
+from dareps.suite.hindsight import Told, told_in
 from dareps.suite.seeds import SeedEntry, seed_board
 from dareps.suite.store import Store
 from dareps.suite.units import figures_of, over_tasks, units_of, with_summaries
+from dareps.transfer.advice import advise
 
 __all__ = ["LEADERBOARD_COLUMNS", "RUNS_COLUMNS", "Entry", "leaderboard", "write_exports"]
 
@@ -38,6 +40,10 @@ DOMAINS_COLUMNS: Final = (
     *("recipe", "dataset", "split", "task", "domain", "seed", "selection", "step", "rows", "metric", "value"),
 )
 FORGETTING_COLUMNS: Final = (*("dataset", "split", "recipe", "task", "n", "before", "after", "change", "low", "high"),)
+ADVICE_COLUMNS: Final = (
+    *("dataset", "split", "task", "seed", "rows", "classes", "entropy", "leep", "nce", "stage", "width", "distance"),
+    *("logme", "h_score", "size", "likeness", "strategy", "cut"),
+)
 DELTA_COLUMNS: Final = (
     *("dataset", "split", "recipe", "selection", "baseline", "measure", "task", "domain", "n", "mean", "base"),
     *("value", "low", "high", "p", "missing"),
@@ -51,6 +57,7 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
 
     `domains.csv` has the current runs' figures of each task on each domain, with their average and on all rows pooled.
     `forgetting.csv` says what recipes of several phases still know of what they learned first.
+    `advice.csv` says what was measured of each split for advice, a row per stage, and what was advised.
     `delta.csv` sets every recipe against the suite's baseline: Delta_m, and the difference of each task on each domain.
     `ensembles.csv` sets the mean of the seeds against the seed that the rule prefers and against their ensemble: the
     entries in `seeds` where they are known, for reading every run's predictions takes a while.
@@ -68,6 +75,7 @@ def write_exports(store: Store, seeds: Sequence[SeedEntry] | None = None) -> tup
     write_whole(store.folder / "domains.csv", _text(DOMAINS_COLUMNS, domains_rows(current)))
     kept = forgetting_board(store.outcomes())
     write_whole(store.folder / "forgetting.csv", _text(FORGETTING_COLUMNS, _cells(kept, FORGETTING_COLUMNS)))
+    write_whole(store.folder / "advice.csv", _text(ADVICE_COLUMNS, advice_rows(told_in(store))))
     delta = delta_board(current, comparison.baseline)
     write_whole(store.folder / "delta.csv", _text(DELTA_COLUMNS, _cells(delta, DELTA_COLUMNS)))
     known = seed_board(current, store.folder) if seeds is None else seeds
@@ -98,6 +106,17 @@ def domains_rows(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Cell]]:
         yield from _unit_rows(who, with_summaries(units))
     for who, units in whole.items():  # A recipe may have a run for each task.
         yield from _unit_rows(who, over_tasks(units))
+
+
+def advice_rows(told: Iterable[Told]) -> Iterator[Sequence[Cell]]:
+    """One row per task, split, seed and stage of what was measured, with what it leads to."""
+    for own in told:
+        found, advice = own.measured, advise(own.measured)
+        first = (own.dataset, own.split, found.task, own.seed, found.rows, found.classes)
+        for stage in found.stages:
+            numbers = (stage.name, stage.width, stage.distance, stage.logme, stage.h_score)
+            last = (advice.size, advice.likeness, advice.strategy, advice.cut)
+            yield (*first, found.entropy, found.leep, found.nce, *numbers, *last)
 
 
 def _unit_rows(who: tuple[str, str, str, int], units: Iterable[UnitScore]) -> Iterator[Sequence[Cell]]:

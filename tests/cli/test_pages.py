@@ -11,7 +11,7 @@ from dareps.commands._fields import field_texts
 from dareps.plugin import Settings, families, plugins
 from dareps.recipe.bind import rebind, shipped
 from dareps.recipe.settings import Engine, Recipe, Run
-from dareps.suite.expand import Entry, Suite
+from dareps.suite.settings import Entry, Suite
 from dareps.transfer import Streams
 from tests.cli._ask import ask, refused
 

@@ -21,8 +21,9 @@ from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, run_key
 from dareps.recipe.settings import Run
 from dareps.suite.apart import Comparison, comparison_of, joined, standing
-from dareps.suite.expand import Suite, expand
+from dareps.suite.expand import expand
 from dareps.suite.exports import domains_rows
+from dareps.suite.settings import Suite
 from dareps.suite.store import Store
 from dareps.suite.units import over_tasks, units_of, with_summaries
 from dareps.tasks import KINDS

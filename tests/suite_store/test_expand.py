@@ -7,8 +7,9 @@ import pytest
 from dareps.errors import ConfigError
 from dareps.recipe.bind import shipped
 from dareps.recipe.settings import Run
-from dareps.suite.expand import Suite, expand, read_suite
+from dareps.suite.expand import expand, read_suite
 from dareps.suite.parts import adapting
+from dareps.suite.settings import Suite
 
 HEAD = "# A suite.\nsplits: [digits8/fonts:scans]\n"
 

@@ -10,8 +10,9 @@ from dareps.data.split import parse_split
 from dareps.engine.identity import identity_of
 from dareps.errors import ConfigError
 from dareps.recipe.bind import bind_run, dump_run, rebind, run_key
-from dareps.suite.expand import Suite, expand
+from dareps.suite.expand import expand
 from dareps.suite.parts import pairs, parts_of
+from dareps.suite.settings import Suite
 from tests.cli._ask import ask
 
 SPLIT = "varieties[shift=0.3,pose=0]/stall:studio@5"
