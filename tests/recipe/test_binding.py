@@ -87,7 +87,7 @@ def test_any_split_binds_or_is_refused(split: str):
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 @pytest.mark.parametrize("split", SPLITS)
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_bind_dump_bind_is_the_identity(recipe: str, split: str, data: st.DataObject):
     changes = data.draw(valid_overrides(recipe))
     run = bind_run(recipe, split, data.draw(st.integers(0, 2**31 - 1)), changes)
