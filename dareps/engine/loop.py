@@ -18,11 +18,12 @@ from dareps.engine.carry import Former, check_names, start_anew
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.features import after, cut_of, put_features
 from dareps.engine.guard import to_let_go
+from dareps.engine.idle import warn_of_idle
 from dareps.engine.judging import Point, judge
 from dareps.engine.ledger import Ledger
 from dareps.engine.loader import LoaderPool
 from dareps.engine.moving import Rates, freeze_rest, independent, moving_in, thaws, trained
-from dareps.engine.phases import Plan, activate, plans, rates, stream_parts, warn_of_idle_branches, warn_of_lacking
+from dareps.engine.phases import Plan, activate, plans, rates, stream_parts
 from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
@@ -92,7 +93,7 @@ class Trainer:
         self.ledgers = [Ledger() for _ in runs]
         self.tasks = self.population.method.tasks
         self.plans = plans([phase for phase in self.run.method.phases if isinstance(phase, Train)])
-        warn_of_lacking([plan.phase for plan in self.plans], data[0], self.tasks)
+        warn_of_idle(self.population.method, [plan.phase for plan in self.plans], data[0])
         for plan in self.plans:  # A wrong name in a late phase must not show after the first one has been trained.
             check_names(self.population, plan)
         self.points = judged_at(self.plans, self.engine.evaluations)
@@ -100,7 +101,6 @@ class Trainer:
         self.cut = 0
         if self.engine.conflict is not None:
             trained(self.population, self.engine.conflict.along, "engine.conflict.along")
-        warn_of_idle_branches(self.population.method, [plan.phase for plan in self.plans])
         self.total = sum(plan.steps for plan in self.plans)
         self.position = Position()
         self.optimizer: Optimizer | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -98,14 +97,6 @@ def unlabelled_tasks(phases: Sequence[Train], data: SplitData, tasks: Sequence[T
     return lacking
 
 
-def warn_of_lacking(phases: Sequence[Train], data: SplitData, tasks: Sequence[Task]) -> None:
-    """Warn of domains that some task is not trained on, for want of labels."""
-    lacking = unlabelled_tasks(phases, data, tasks)
-    if lacking:
-        told = "; ".join(f"tasks.{task}: no labels in {', '.join(domains)}" for task, domains in lacking.items())
-        warnings.warn(f"{told}, which do not train it.", stacklevel=3)
-
-
 def _bare(parts: Sequence[LabelledPart]) -> list[Part]:
     return [Part(part.domain, part.role, part.x) for part in parts]
 
@@ -115,18 +106,6 @@ def target_labels(phases: Sequence[Train], data: SplitData) -> int:
     seen = any(phase.streams.target == "labelled" for phase in phases)
     trained = sum(len(part.x) for part in data.labelled_target()) if seen else 0
     return trained + sum(len(part.x) for part in data.labelled_validation)
-
-
-def warn_of_idle_branches(method: Method, phases: Sequence[Train]) -> None:
-    """Warn of domains with modules of their own that no phase ever trains: they stay as they were drawn."""
-    if method.encoder.along != "domains" or not method.recipe.sharing.isolated:
-        return
-    read = {role for phase in phases for role in ("source", "target") if getattr(phase.streams, role)}
-    for role, domains in (("source", method.sources), ("target", method.targets)):
-        for domain in domains if role not in read else ():
-            if any(True for module in method.encoder.own(domain) for _ in module.parameters()):
-                what = f"no phase reads the {role}, so what {domain} has for itself stays as it was drawn"
-                warnings.warn(f"sharing {type(method.recipe.sharing).name}: {what}.", stacklevel=2)
 
 
 def rates(phase: Train, steps: Tensor) -> Tensor:

@@ -81,7 +81,8 @@ def members_of(part: str, parts: Members, where: str) -> Sequence[str]:
         ConfigError: The method has no such part.
     """
     if part not in parts and part not in OPTIONAL:
-        raise ConfigError(where, "no such part of the method", part, suggestion(part, parts))
+        fix = "Set `adapters: {rank: 4}` in the recipe." if part == "adapters" else suggestion(part, parts)
+        raise ConfigError(where, "no such part of the method", part, fix)
     return parts.get(part, ())
 
 

@@ -85,7 +85,8 @@ class Train(Phase):
     """When the phase ends before its steps are up; open means never."""
     stochastic_norm: float | None = Field(None, ge=0, le=1)
     """Probability with which a step normalises a channel by the running statistics instead of the batch's (StochNorm,
-    Kou et al., NeurIPS 2020); drawn per channel, layer and step. Open, like 0, means ordinary batch normalisation."""
+    Kou et al., NeurIPS 2020); drawn per channel, layer and step. Open, like 0, means ordinary batch normalisation. The
+    authors' code counts the other way: its p is the probability of the batch's statistics."""
     smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of each class label that is spread evenly over the classes in the task losses."""
     align: Which = True
