@@ -11,7 +11,10 @@ def spectrum(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Directions whose singular value is rounding, up to max(n, d) times the largest one's, are left out: the evidence and
     inverses would take them for real ones. O(n d min(n, d)).
     """
-    left, values, _ = np.linalg.svd(features, full_matrices=False)
+    n, d = features.shape
+    # Wide features have the left side of a square matrix, and the other side, which nothing asks for, is never formed.
+    square = np.linalg.qr(features.T, mode="r").T if d > n else features
+    left, values, _ = np.linalg.svd(square, full_matrices=False)
     real = values > max(features.shape) * np.finfo(values.dtype).eps * values[0]
     return left[:, real], np.square(values[real])
 
