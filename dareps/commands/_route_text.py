@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 BOTH: tuple[Answer, ...] = ("same", "different")
 STRATEGIES = {
     "extract": "feature extraction from the top: the encoder stays as it is, a new head reads {cut}",
-    "extract_low": "feature extraction from {cut}: the stages above are too specific and are drawn anew",
     "fine_tune_top": "fine-tuning of the stages above {cut}, the rest stays as it is",
     "fine_tune_all": "fine-tuning of all stages",
 }

@@ -34,8 +34,8 @@ from dareps.transfer import LEEP, NCE, HScore, LogME, proxy_a_distance
 from dareps.transfer.advice import Measured, StageScores
 from dareps.types import Task
 
-LABELLED: Final = 1000
-"""At most this many labelled target rows are measured: enough for the scores, and their cost grows with the square."""
+LABELLED: Final = 500
+"""At most this many labelled target rows are measured: enough for the scores, and their cost grows with the cube."""
 UNCOUNTED: Final = {"labelled": None, "held": 0}
 """What a run is without declared labels, which a model of the source does not depend on."""
 

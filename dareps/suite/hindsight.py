@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dareps.engine.outcome import Outcome
 from dareps.suite._results import TARGET_ONLY, results, table_names
@@ -96,12 +96,17 @@ def told_in(store: Store) -> list[Told]:
 
 
 def cases(
-    outcomes: Iterable[Outcome], told: Sequence[Told], rules: Sequence[str], baseline: str = TARGET_ONLY
+    outcomes: Iterable[Outcome],
+    told: Sequence[Told],
+    rules: Sequence[str],
+    baseline: str = TARGET_ONLY,
+    reading: Literal["value", "score"] = "value",
 ) -> list[Case]:
     """Every task and split with advice and results of all four strategies, by the first of `rules` with results.
 
     A strategy's accuracy is a mean over seeds, so the best one is the best on average, not of each seed by luck; the
-    advice is each seed's own, by the rule as it is now.
+    advice is each seed's own, by the rule as it is now. With `reading="score"` accuracy is the rule's own score instead
+    of that on test rows: what `target_score` reads is accuracy on the validation rows that a split declares.
     """
     outcomes = list(outcomes)
     names = table_names(outcomes)
@@ -109,14 +114,15 @@ def cases(
     known = {result.selection for result in found}
     rule = next((name for name in rules if name in known), None)
     values: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for result in found:
-        if result.selection == rule:
-            values.setdefault((result.dataset, result.split), {}).setdefault(result.recipe, []).append(result.value)
+    for own in found:
+        if own.selection == rule:
+            reached = values.setdefault((own.dataset, own.split), {}).setdefault(own.recipe, [])
+            reached.append(getattr(own, reading))
     groups: dict[tuple[str, str], list[Told]] = {}
-    for own in told:
-        name = names.get((own.dataset, own.measured.task))
+    for each in told:
+        name = names.get((each.dataset, each.measured.task))
         if name is not None:
-            groups.setdefault((name, own.split), []).append(own)
+            groups.setdefault((name, each.split), []).append(each)
     return [
         _case(place, values[place], groups[place], baseline)
         for place in sorted(groups)

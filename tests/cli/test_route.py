@@ -75,7 +75,7 @@ def test_advice_trains_measures_and_ends_in_a_command():
     found = ask("route", "digits8/fonts:scans@5", "--advise", "--steps", 10)
     assert found.exit_code == 0, found.stderr
     assert "50 labelled target rows, 5 for each of 10 classes" in found.stdout
-    for word in ("conv1", "LogME", "H-score", "LEEP", "NCE", "case: small target", "advice: feature extraction"):
+    for word in ("conv1", "LogME", "H-score", "LEEP", "NCE", "case: small target", "advice: "):
         assert word in found.stdout
     [words] = commands(found.stdout)
     assert bound_split(words) == "digits8/fonts:scans@5"

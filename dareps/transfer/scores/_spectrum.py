@@ -13,7 +13,7 @@ def spectrum(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n, d = features.shape
     # Wide features have the left side of a square matrix, and the other side, which nothing asks for, is never formed.
-    square = np.linalg.qr(features.T, mode="r").T if d > n else features
+    square = np.asarray(np.linalg.qr(features.T, mode="r")).T if d > n else features
     left, values, _ = np.linalg.svd(square, full_matrices=False)
     real = values > max(features.shape) * np.finfo(values.dtype).eps * values[0]
     return left[:, real], np.square(values[real])
