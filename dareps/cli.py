@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from dareps import __version__
+from dareps.commands._adapt_command import adapt
 from dareps.commands._output import guarded, say, uncollected
 from dareps.commands._route_command import route
 from dareps.errors import ConfigError
@@ -187,6 +188,9 @@ def report(
     raise typer.Exit(command(folder, selection))
 
 
+app.command("adapt")(adapt)
+
+
 @app.command("list")
 def list_(
     family: Annotated[
@@ -239,6 +243,7 @@ def predict(
     command(run, file, out, device)
 
 
+app.command()(adapt)
 app.command()(route)
 
 

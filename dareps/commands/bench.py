@@ -169,7 +169,7 @@ def carried_out(
     store: Store,
     tracker: Tracker,
     cuda: bool,
-    saved: frozenset[int] = SAVED,
+    saved: frozenset[int] | None = SAVED,
     over: Callable[[], bool] = lambda: False,
 ) -> tuple[bool, list[str]]:
     """Whether it was stopped, by the user or because time is `over`, and which runs failed."""

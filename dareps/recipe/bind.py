@@ -18,6 +18,7 @@ from dareps.recipe.defaults import fill, resolve, with_fitting_rules
 from dareps.recipe.neutral import ENGINE_NEUTRAL, unsaid
 from dareps.recipe.origins import by_content
 from dareps.recipe.overrides import apply_overrides, parse_override
+from dareps.recipe.own_data import ENDINGS, load_description
 from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run
 from dareps.recipe.yaml_io import read
 
@@ -77,7 +78,10 @@ def load_plugins(names: object, folder: Path) -> object:
         return names
     paths = [(folder / expanded(name, "plugins")).resolve() for name in names]
     for path in paths:
-        load_file(path)
+        if path.suffix in ENDINGS:
+            load_description(path)
+        else:
+            load_file(path)
     return [str(path) for path in paths]
 
 

@@ -1,0 +1,58 @@
+"""The options of `dareps adapt`; what it does is in `dareps.commands.adapt`, which takes longer to import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dareps.errors import ConfigError
+
+KINDS = ("classification", "regression")
+Sources = Annotated[list[Path], typer.Option("--source", metavar="FILE", help="Rows with labels; more than once.")]
+Target = Annotated[Path, typer.Option(metavar="FILE", help="Rows to predict; labels in it are for testing only.")]
+Label = Annotated[str | None, typer.Option(metavar="NAME", help="The label's column.  [default: found]")]
+Task = Annotated[str | None, typer.Option(metavar="KIND", help="classification or regression.  [default: found]")]
+Recipes = Annotated[str | None, typer.Option(metavar="A,B", help="Recipes to try.  [default: those that fit]")]
+Budget = Annotated[float | None, typer.Option(metavar="MINUTES", min=0, help="No run begins later.  [default: no end]")]
+Few = Annotated[
+    int | None, typer.Option("--few-shot", metavar="N", min=1, help="Train on labels of N target rows of each class.")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")]
+
+
+def adapt(
+    source: Sources,
+    target: Target,
+    label: Label = None,
+    task: Task = None,
+    recipes: Recipes = None,
+    budget: Budget = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")] = 3,
+    few_shot: Few = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores]")] = None,
+    device: Annotated[str, typer.Option(metavar="D", help="auto, cpu or cuda.")] = "auto",
+    out: Out = Path("runs/adapt"),
+) -> None:
+    """Predict a target file from source files with labels, without target labels."""
+    from dareps.commands.adapt import Request
+    from dareps.commands.adapt import adapt as command
+
+    if task is not None and task not in KINDS:
+        raise ConfigError("--task", "no such kind of task", task, f"Write {' or '.join(KINDS)}.")
+    names = tuple(name.strip() for name in (recipes or "").split(",") if name.strip())
+    asked = Request(
+        tuple(source),
+        target,
+        label,
+        task,
+        names,
+        budget,
+        seeds,
+        few_shot,
+        out,
+        workers,
+        device,  # type: ignore[arg-type]
+    )
+    raise typer.Exit(command(asked))

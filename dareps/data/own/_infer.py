@@ -1,0 +1,187 @@
+"""What a description leaves open is found in the files, and said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dareps.data.own._kinds import Found, as_text, column_kind, label_kind
+from dareps.data.own._rows import Loaded, columns_of, loaded
+from dareps.data.own.description import Asked, Description, Form, Wanted
+from dareps.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+USUAL: Final = ("label", "labels", "class", "target", "y")
+"""What a label is usually called."""
+MOST_CLASSES: Final = 1000
+"""More different values than this are no classes."""
+
+
+def completed(description: Description) -> tuple[Description, list[str]]:
+    """The description with everything that it leaves open, and a line for each thing that was found.
+
+    Raises:
+        DataError: Files cannot be read, do not fit together, or do not say what their labels are.
+    """
+    rows = {name: _files(description, name) for name in description.domains}
+    where = f"data {description.name}"
+    form = _form(where, description, rows)
+    tasks = dict(_tasks(where, description, rows))
+    filled = description.model_copy(update={"form": form, "tasks": tasks})
+    notes: list[str] = []
+    if form == "table":
+        columns = dict(_columns(where, filled, rows, notes))
+        filled = filled.model_copy(update={"columns": columns})
+        count = len(columns_of(filled))
+        if count == 0:
+            raise DataError(where, "no column is left to learn from", sorted(columns), "Say what columns are.")
+        filled = filled.model_copy(update={"shape": (2 * count,)})
+    else:
+        filled = filled.model_copy(update={"shape": _shape(where, form, rows)})
+    return filled, [*_told(filled, rows), *notes]
+
+
+def _files(description: Description, name: str) -> list[Loaded]:
+    place = description.domains[name]
+    return [loaded(name, place, file, description.side) for file in (place.file, place.test) if file]
+
+
+def _form(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Form:
+    found: dict[str, Form] = {}
+    for name, own in rows.items():
+        for each in own:
+            found[name] = _form_of(each)
+    if len(set(found.values())) > 1:
+        raise DataError(where, "the domains' files differ in what they hold", found, "Give all of one form.")
+    own_form = next(iter(found.values()))
+    if description.form is not None and description.form != own_form:
+        raise DataError(where, f"the description says {description.form}", own_form, "Leave `form` out.")
+    return own_form
+
+
+def _form_of(own: Loaded) -> Form:
+    if not isinstance(own.inputs, np.ndarray):
+        return "table"
+    dimensions = own.inputs.ndim
+    return "rows" if dimensions == 2 else "series" if dimensions == 3 else "images"
+
+
+def _shape(where: str, form: Form, rows: Mapping[str, Sequence[Loaded]]) -> tuple[int, ...]:
+    shapes = {name: each.inputs.shape[1:] for name, own in rows.items() for each in own}
+    if len(set(shapes.values())) > 1:
+        raise DataError(where, "the domains' rows differ in shape", shapes, "Give all rows one shape.")
+    shape: tuple[int, ...] = next(iter(shapes.values()))
+    return (2 * shape[0],) if form == "rows" else shape
+
+
+def _tasks(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Iterator[tuple[str, Asked]]:
+    import polars as pl
+
+    every = {name: _labels_of(rows, name) for name in _label_names(where, description, rows)}
+    for name, found in every.items():
+        asked = description.tasks.get(name, Asked())
+        values = pl.concat([as_text(each) for each in found]).drop_nulls()
+        values = values.filter(values != "")
+        if len(values) == 0:
+            raise DataError(where, "the label is missing in every row", name, "Give labels in the source.")
+        kind = asked.kind or label_kind(values)
+        classes = asked.classes or _sorted(values.unique().to_list())
+        if kind == "classification" and not 2 <= len(classes) <= MOST_CLASSES:
+            fix = "Give rows of two classes or more, or say kind: regression."
+            raise DataError(where, f"label {name}: this many different classes", len(classes), fix)
+        yield name, Asked(kind=kind, classes=classes if kind == "classification" else ())
+
+
+def _label_names(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> list[str]:
+    there = {column: sum(all(column in each.labels for each in own) for own in rows.values()) for column in _all(rows)}
+    if description.tasks:
+        for name in description.tasks:
+            if name not in there:
+                raise DataError(where, "no file has this label", name, f"There are {', '.join(there) or 'none'}.")
+        return list(description.tasks)
+    some = [name for name, count in there.items() if count < len(rows)]
+    usual = [name for name in there if name.lower() in USUAL]
+    for candidates in ([name for name in usual if name in some], some, usual, list(there) if _arrays(rows) else []):
+        if len(candidates) == 1:
+            return candidates
+    fix = f"Name it; there are {', '.join(list(there)[:20]) or 'no columns beside the inputs'}."
+    raise DataError(where, "it is not clear which column is the label", sorted(some) or "none stands out", fix)
+
+
+def _arrays(rows: Mapping[str, Sequence[Loaded]]) -> bool:
+    return any(isinstance(each.inputs, np.ndarray) for own in rows.values() for each in own)
+
+
+def _all(rows: Mapping[str, Sequence[Loaded]]) -> list[str]:
+    return list(dict.fromkeys(name for own in rows.values() for each in own for name in each.labels))
+
+
+def _labels_of(rows: Mapping[str, Sequence[Loaded]], name: str) -> list[pl.Series]:
+    return [each.labels[name] for own in rows.values() for each in own if name in each.labels]
+
+
+def _columns(
+    where: str, description: Description, rows: Mapping[str, Sequence[Loaded]], notes: list[str]
+) -> Iterator[tuple[str, Wanted]]:
+    import polars as pl
+
+    frames = [each.labels for own in rows.values() for each in own]
+    for name in description.columns:
+        if name not in _all(rows):
+            raise DataError(where, "no file has this column", name, f"There are {', '.join(_all(rows))}.")
+    for name in (column for column in _all(rows) if column not in description.tasks):
+        wanted = description.columns.get(name, Wanted())
+        if wanted.kind == "ignore":
+            continue
+        if not all(name in frame for frame in frames):
+            notes.append(f"column {name}: ignored, only some files have it")
+            continue
+        cells = pl.concat([_alike(frame[name], frames, name) for frame in frames])
+        found = Found(wanted.kind) if wanted.kind else column_kind(where, cells)
+        if found.kind == "ignore":
+            notes.append(f"column {name}: ignored, {found.why}")
+            continue
+        categories = wanted.categories or tuple(_sorted(as_text(cells).drop_nulls().unique().to_list()))
+        yield name, Wanted(kind=found.kind, categories=categories if found.kind == "category" else ())
+
+
+def _alike(column: pl.Series, frames: Sequence[Mapping[str, pl.Series]], name: str) -> pl.Series:
+    """A column in a type that all files can have."""
+    import polars as pl
+
+    types = {frame[name].dtype for frame in frames}
+    if len(types) == 1:
+        return column
+    return column.cast(pl.Float64) if all(own.is_numeric() for own in types) else as_text(column)
+
+
+def _sorted(values: Sequence[str]) -> tuple[str, ...]:
+    """Texts in the order that people count in: 2 before 10."""
+
+    def key(text: str) -> list[tuple[int, int, str]]:
+        return [(0, int(bit), "") if bit.isdecimal() else (1, 0, bit) for bit in re.split(r"(\d+)", text) if bit]
+
+    return tuple(sorted(values, key=key))
+
+
+def _told(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Iterator[str]:
+    counts = ", ".join(f"{name} {sum(map(len, own))}" for name, own in rows.items())
+    yield f"rows: {counts}"
+    for name, asked in description.tasks.items():
+        classes = f": {', '.join(asked.classes[:12])}{', ...' if len(asked.classes) > 12 else ''}"
+        known = [domain for domain, own in rows.items() if any(name in each.labels for each in own)]
+        of = f"{len(asked.classes)} classes{classes}" if asked.classes else "numbers"
+        yield f"label {name}: {of} (in {', '.join(known)})"
+    if description.form != "table":
+        yield f"inputs: {description.form}, each {' x '.join(map(str, next(iter(rows.values()))[0].inputs.shape[1:]))}"
+        return
+    for kind in ("number", "category"):
+        names = [name for name, own in description.columns.items() if own.kind == kind]
+        if names:
+            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+            yield f"{len(names)} columns of {'numbers' if kind == 'number' else 'categories'}: {shown}"

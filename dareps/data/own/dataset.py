@@ -1,0 +1,115 @@
+"""The dataset family's member for one's own files: a class for each description."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from dareps.data._base import Dataset, DomainRows, Fitted, Origin
+from dareps.data.own.description import Description, Form
+from dareps.types import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
+    "table": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
+    "rows": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
+    "series": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
+    "images": {
+        "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
+        "normalise": "per_domain",
+        "steps": 800,
+        "batch": 64,
+    },
+}
+OPTIMIZER: Final = {"name": "adam", "lr": 0.002}
+
+
+class OwnFiles(Dataset, abstract=True):
+    """One's own files, as a description says: tables, arrays, series or folders of images.
+
+    Of tables and rows, missing numbers become the median, numbers are scaled, categories get a place each and columns
+    with gaps a mark; series are scaled by channel; images go in as they are. All of it is fitted on source and
+    unlabelled target train rows alone and saved with models.
+    """
+
+    description: ClassVar[Description]
+    origin = Origin("the user's own files", "the user's", "none")
+
+    def rows(self, domain: str) -> DomainRows:
+        """Rows as they are in the files, encoded, with labels where they have any."""
+        from dareps.data.own._rows import domain_rows
+
+        return domain_rows(self.description, domain)
+
+    def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
+        """Fit medians, scales and categories on source and unlabelled target train rows."""
+        from dareps.data.own._channels import fit_channels
+        from dareps.data.own._columns import fit_columns
+
+        x = {**{domain: rows.x for domain, rows in source.items()}, **target_x}
+        where, form = f"data {self.name}", self.description.form
+        if form in ("table", "rows"):
+            return fit_columns(where, self._sizes(), x)
+        if next(iter(x.values())).dtype == "uint8":
+            return self.restore({})
+        return fit_channels(where, x)
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
+        """The transform that `fit` returned, from its saved state."""
+        from dareps.data._pixels import Pixels
+        from dareps.data.own._channels import restore_channels
+        from dareps.data.own._columns import restore_columns
+
+        where, form = f"data {self.name}", self.description.form
+        if form in ("table", "rows"):
+            return restore_columns(where, state)
+        if not state:
+            channels, height, width = self.description.shape
+            return Fitted(state, Pixels(self.name, (channels, height, width)))
+        return restore_channels(where, state)
+
+    def checksum(self, domains: tuple[str, ...]) -> str:
+        """Digest of the domains' rows and labels."""
+        from dareps.data._roots import digest_of
+
+        return digest_of(*(array for domain in domains for array in self.rows(domain).arrays()))
+
+    def _sizes(self) -> list[int]:
+        from dareps.data.own._rows import columns_of
+
+        if self.description.form == "rows":
+            return [0] * (self.description.shape[0] // 2)
+        return [len(column.categories) for column in columns_of(self.description)]
+
+
+def dataset_of(description: Description, key: str) -> type[OwnFiles]:
+    """The class of a complete description, registered under its name.
+
+    Args:
+        description: The description, with nothing left open.
+        key: What tells it from another description of the same name, such as its path.
+
+    Raises:
+        ConfigError: Another dataset has this name.
+    """
+    assert description.complete
+    form = description.form or "table"
+    tasks = tuple(
+        Task(name, asked.kind or "classification", max(len(asked.classes), 1), asked.classes)
+        for name, asked in description.tasks.items()
+    )
+    names = {
+        "__module__": f"dareps_own_{key}",
+        "__qualname__": description.name,
+        "__doc__": f"One's own files, with {', '.join(description.domains)}.",
+        "name": description.name,
+        "domains": tuple(description.domains),
+        "tasks": tasks,
+        "description": description,
+        "defaults": {"optimizer": OPTIMIZER, **DEFAULTS[form], **description.defaults},
+    }
+    made: type[OwnFiles] = types.new_class(description.name, (OwnFiles,), exec_body=lambda space: space.update(names))
+    return made

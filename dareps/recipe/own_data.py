@@ -1,0 +1,49 @@
+"""Descriptions of one's own files among a recipe's plug-ins: `plugins: [my_data.yaml]`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dareps.data.own.dataset import dataset_of
+from dareps.data.own.description import Description, described, located
+from dareps.errors import ConfigError
+from dareps.recipe.yaml_io import dump, read
+
+if TYPE_CHECKING:
+    from dareps.data.own.dataset import OwnFiles
+
+ENDINGS = (".yaml", ".yml")
+_known: dict[tuple[Path, int], type[OwnFiles]] = {}
+
+
+def load_description(path: Path) -> type[OwnFiles]:
+    """The dataset that a file describes, registered under its name; read once while the file stays as it is.
+
+    Raises:
+        ConfigError: It is no description, or its name is taken.
+        DataError: It is not complete, and the files do not say what it leaves open.
+    """
+    if not path.is_file():
+        raise ConfigError("plugins", "there is no such file", str(path), "Give the path of a description or plug-in.")
+    stamp = path, path.stat().st_mtime_ns
+    if stamp not in _known:
+        settings = {"name": path.stem.replace("-", "_").lower(), **read(path)}
+        found = located(described(settings, str(path)), path.parent)
+        _known[stamp] = dataset_of(whole(found)[0], hashlib.sha256(str(path).encode()).hexdigest()[:12])
+    return _known[stamp]
+
+
+def whole(description: Description) -> tuple[Description, list[str]]:
+    """The description with nothing left open, and what was found in the files; nothing where it was complete."""
+    if description.complete:
+        return description, []
+    from dareps.data.own._infer import completed
+
+    return completed(description)
+
+
+def write_description(path: Path, description: Description) -> None:
+    """Write a description, so that reading it back needs no other file."""
+    path.write_text(dump(description.model_dump(exclude_defaults=True)), encoding="utf-8")

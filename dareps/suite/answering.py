@@ -1,0 +1,132 @@
+"""What a suite of runs on one target says: recipe and checkpoint chosen without its labels, predictions, warnings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from dareps.engine.outcome import Outcome
+from dareps.engine.predict import load
+from dareps.suite._results import SOURCE_ONLY
+from dareps.suite.statistics import mean
+from dareps.transfer.relation import Distance
+
+SURE: Final = 0.95
+"""Mean confidence on target rows from which on a model has little left to gain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A recipe's place by a label-free score.
+
+    Attributes:
+        score: Mean over seeds at each run's own checkpoint; higher is better.
+        source: The main metric on source validation rows there; `target` on the target rows whose labels are known.
+        warnings: What runs warned of, each once.
+    """
+
+    recipe: str
+    n: int
+    score: float
+    source: float
+    target: float
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The chosen model on all target rows.
+
+    Attributes:
+        classes: Names of the classes; empty for numbers.
+        labels: Class numbers (n,), or numbers (n,).
+        confidence: Probability of each row's class, (n,); empty for numbers.
+        agreement: Share of rows on which source_only says the same; NaN without it.
+    """
+
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    confidence: np.ndarray
+    agreement: float
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Class -> share of the rows that are predicted to be of it."""
+        counts = np.bincount(self.labels, minlength=len(self.classes)) if self.classes else np.zeros(0)
+        return {name: float(count) / max(len(self.labels), 1) for name, count in zip(self.classes, counts, strict=True)}
+
+
+def scored(outcomes: Sequence[Outcome], rule: str) -> list[Scored]:
+    """Recipes with finished runs, best score first."""
+    by_recipe: dict[str, list[Outcome]] = {}
+    for own in outcomes:
+        if own.status == "ok":
+            by_recipe.setdefault(own.identity.recipe, []).append(own)
+    found = [_scored(recipe, own, rule) for recipe, own in by_recipe.items()]
+    return sorted(found, key=lambda own: (-own.score if math.isfinite(own.score) else math.inf, own.recipe))
+
+
+def _scored(recipe: str, outcomes: Sequence[Outcome], rule: str) -> Scored:
+    rows = [row for own in outcomes for row in own.selected if row.selection == rule]
+    told = tuple(dict.fromkeys(text for own in outcomes for text in own.warnings))
+    return Scored(
+        recipe,
+        len(outcomes),
+        score=_mean([row.score for row in rows]),
+        source=_mean([row.source_metric for row in rows]),
+        target=_mean([row.target_metric for row in rows]),
+        seconds=sum(own.seconds for own in outcomes),
+        warnings=told,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return mean(values) if values and all(map(math.isfinite, values)) else math.nan
+
+
+def chosen(outcomes: Sequence[Outcome], places: Sequence[Scored], rule: str) -> Outcome:
+    """The run of the best recipe that did not collapse whose own score is best."""
+    best = next((own for own in places if not own.warnings), places[0])
+    runs = [own for own in outcomes if own.identity.recipe == best.recipe and own.status == "ok"]
+    return max(runs, key=lambda own: next(row.score for row in own.selected if row.selection == rule))
+
+
+def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.ndarray) -> Predicted:
+    """The run's model on raw target rows, and whether the model without adaptation of its seed agrees."""
+    model = load(folder / run.folder)
+    plain = [own for own in outcomes if own.identity.recipe == SOURCE_ONLY and own.status == "ok" and own.folder]
+    same = next((own for own in plain if own.identity.seed == run.identity.seed), plain[0] if plain else None)
+    if model.task.kind == "regression":
+        return Predicted((), model.predict(x).reshape(len(x), -1)[:, 0], np.empty(0), math.nan)
+    shares = model.predict_proba(x)
+    labels = shares.argmax(axis=1)
+    agreement = math.nan if same is None else float((load(folder / same.folder).predict(x) == labels).mean())
+    return Predicted(tuple(model.classes), labels, shares.max(axis=1), agreement)
+
+
+def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: Predicted) -> list[str]:
+    """Why adaptation is not expected to help, or predictions not to be trusted, a sentence each."""
+    texts = []
+    if distance.answer == "same":
+        texts.append(
+            f"No shift was found between source and target (MMD, p = {distance.p:.2f}; proxy A-distance "
+            f"{distance.proxy:.2f} of 2): adaptation is not expected to help."
+        )
+    if len(found.confidence) and float(found.confidence.mean()) >= SURE and run.identity.recipe == SOURCE_ONLY:
+        sure = 100 * float(found.confidence.mean())
+        texts.append(f"The source model is already confident on the target ({sure:.0f} % on average).")
+    if found.classes and len(np.unique(found.labels)) < len(found.classes):
+        never = [name for name, share in found.shares.items() if share == 0]
+        texts.append(f"No target row is predicted to be of {', '.join(never[:9])}: check whether the target has it.")
+    collapsed = [own.recipe for own in places if own.warnings]
+    if collapsed:
+        texts.append(f"Runs of {', '.join(collapsed)} warned of trouble and were passed over where others did not.")
+    if run.identity.recipe == SOURCE_ONLY:
+        texts.append("The label-free score prefers the model without adaptation: no recipe was found to do better.")
+    return texts
