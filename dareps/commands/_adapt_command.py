@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
 from dareps.errors import ConfigError
 
-KINDS = ("classification", "regression")
+Kind = Literal["classification", "regression"]
+KINDS = get_args(Kind)
 Sources = Annotated[list[Path], typer.Option("--source", metavar="FILE", help="Rows with labels; more than once.")]
 Target = Annotated[Path, typer.Option(metavar="FILE", help="Rows to predict; labels in it are for testing only.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="The label's column.  [default: found]")]
@@ -19,12 +20,16 @@ Budget = Annotated[float | None, typer.Option(metavar="MINUTES", min=0, help="No
 Few = Annotated[
     int | None, typer.Option("--few-shot", metavar="N", min=1, help="Train on labels of N target rows of each class.")
 ]
+Changes = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Settings of all recipes; values are YAML.")
+]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")]
 
 
 def adapt(
     source: Sources,
     target: Target,
+    overrides: Changes = None,
     label: Label = None,
     task: Task = None,
     recipes: Recipes = None,
@@ -38,21 +43,28 @@ def adapt(
     """Predict a target file from source files with labels, without target labels."""
     from dareps.commands.adapt import Request
     from dareps.commands.adapt import adapt as command
+    from dareps.recipe.overrides import parse_override
 
-    if task is not None and task not in KINDS:
-        raise ConfigError("--task", "no such kind of task", task, f"Write {' or '.join(KINDS)}.")
     names = tuple(name.strip() for name in (recipes or "").split(",") if name.strip())
+    changes = tuple(parse_override(text) for text in overrides or ())
     asked = Request(
-        tuple(source),
-        target,
-        label,
-        task,
-        names,
-        budget,
-        seeds,
-        few_shot,
-        out,
-        workers,
-        device,  # type: ignore[arg-type]
+        sources=tuple(source),
+        target=target,
+        label=label,
+        task=_kind(task),
+        recipes=names,
+        budget=budget,
+        seeds=seeds,
+        few=few_shot,
+        out=out,
+        overrides=changes,
+        workers=workers,
+        device=device,
     )
     raise typer.Exit(command(asked))
+
+
+def _kind(task: str | None) -> Kind | None:
+    if task not in (None, *KINDS):
+        raise ConfigError("--task", "no such kind of task", task, f"Write {' or '.join(KINDS)}.")
+    return cast(Kind | None, task)

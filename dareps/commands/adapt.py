@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dareps.commands._output import columns, duration, note, say, warn
 from dareps.commands.bench import Wanted, carried_out
@@ -47,6 +47,7 @@ class Request:
         recipes: Recipes to try; none named means those that fit.
         budget: Minutes after which no further run begins.
         few: Target rows of each class whose labels may be trained on.
+        overrides: Settings of all recipes.
     """
 
     sources: tuple[Path, ...]
@@ -58,6 +59,7 @@ class Request:
     seeds: int = 3
     few: int | None = None
     out: Path = Path("runs/adapt")
+    overrides: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
     device: str = "auto"
 
@@ -128,7 +130,7 @@ def _wanted(asked: Request, dataset: type[OwnFiles], path: Path) -> Wanted:
         plugins=(str(path),),
     )
     out = asked.out.resolve()
-    return Wanted(out.name, suite, out.parent, workers=asked.workers, device=asked.device)
+    return Wanted(out.name, suite, out.parent, None, (), (), asked.overrides, (), asked.workers, asked.device)
 
 
 def _kind(dataset: type[OwnFiles]) -> str:
@@ -189,7 +191,7 @@ def _finish(
     places = scored(outcomes, rule)
     run = chosen(outcomes, places, rule)
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
-    texts = cautions(far, places, run, found)
+    texts = [*_doubles(dataset), *cautions(far, places, run, found)]
     answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
     page = write_answer(folder, answer)
     head = ("recipe", rule, "source %", "target %", "seeds")
@@ -202,6 +204,15 @@ def _finish(
     say(f"Predictions: {folder / 'predictions.csv'}")
     say(f"Model: {folder / run.folder}")
     say(f"Report: {page}")
+
+
+def _doubles(dataset: type[OwnFiles]) -> list[str]:
+    """What rows that occur twice do to the answer."""
+    from dareps.data.own._doubles import shared_rows, told_rows
+
+    *sources, target = dataset.domains
+    read = dataset()
+    return told_rows(target, *shared_rows([read.rows(name).x for name in sources], read.rows(target).x))
 
 
 def _percent(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ def load_description(path: Path) -> type[OwnFiles]:
     if stamp not in _known:
         settings = {"name": path.stem.replace("-", "_").lower(), **read(path)}
         found = located(described(settings, str(path)), path.parent)
-        _known[stamp] = dataset_of(whole(found)[0], hashlib.sha256(str(path).encode()).hexdigest()[:12])
+        _known[stamp] = dataset_of(whole(found)[0])
     return _known[stamp]
 
 

@@ -99,7 +99,7 @@ def _figures(own: Scored) -> tuple[str, ...]:
     return tuple("" if math.isnan(value) else f"{value:.6g}" for value in values)
 
 
-def _text(head: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
+def _text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)

@@ -48,8 +48,8 @@ def read_csv(path: Path) -> pl.DataFrame:
         raise DataError(str(path), f"not a table ({first})", fix=fix) from None
     if frame.height == 0:
         raise DataError(str(path), "the table has a header and no rows", lines[0][:80], "Add rows.")
-    frame = frame.rename({name: name.strip() for name in frame.columns})
-    return frame.rename({f"column_{number + 1}": f"column{number + 1}" for number in range(frame.width)}, strict=False)
+    names = [name.strip() if header else f"column{place + 1}" for place, name in enumerate(frame.columns)]
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
 def separator_of(lines: list[str]) -> str:

@@ -28,7 +28,7 @@ KEPT: Final = 8
 
 def contents(path: Path, side: int) -> pl.DataFrame | Arrays:
     """What a file or folder holds; read once while it stays as it is."""
-    stamp = 0 if path.is_dir() else path.stat().st_mtime_ns
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
     return _contents(path, side, stamp)
 
 

@@ -85,15 +85,11 @@ class OwnFiles(Dataset, abstract=True):
         return [len(column.categories) for column in columns_of(self.description)]
 
 
-def dataset_of(description: Description, key: str) -> type[OwnFiles]:
-    """The class of a complete description, registered under its name.
-
-    Args:
-        description: The description, with nothing left open.
-        key: What tells it from another description of the same name, such as its path.
+def dataset_of(description: Description) -> type[OwnFiles]:
+    """The class of a complete description, registered under its name in place of another description's.
 
     Raises:
-        ConfigError: Another dataset has this name.
+        ConfigError: A dataset that is no description has this name.
     """
     assert description.complete
     form = description.form or "table"
@@ -102,7 +98,7 @@ def dataset_of(description: Description, key: str) -> type[OwnFiles]:
         for name, asked in description.tasks.items()
     )
     names = {
-        "__module__": f"dareps_own_{key}",
+        "__module__": __name__,
         "__qualname__": description.name,
         "__doc__": f"One's own files, with {', '.join(description.domains)}.",
         "name": description.name,

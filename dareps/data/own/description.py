@@ -106,13 +106,15 @@ def described(settings: Mapping[str, Any], where: str) -> Description:
 def located(description: Description, folder: Path) -> Description:
     """The description with absolute paths of its files.
 
+    They have to be there unless the description is complete: models outlive the files that they were trained on.
+
     Raises:
         ConfigError: A file is not there.
     """
 
     def found(text: str, key: str) -> str:
         path = (folder / Path(text).expanduser()).resolve()
-        if text and not path.exists():
+        if text and not path.exists() and not description.complete:
             raise ConfigError(key, "there is no such file or folder", text, f"It was looked for in {folder}.")
         return str(path) if text else ""
 

@@ -1,0 +1,154 @@
+"""`dareps adapt`: from files to predictions, a model and a page, without target labels."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dareps import load
+from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.suite.answering import Predicted, cautions, chosen, scored
+from dareps.transfer.relation import Distance
+from tests.own._files import cells, save, text
+
+from ._ask import ask, refused
+
+QUICK = ("--seeds", 1, "--workers", 1, "--recipes", "source_only,deep_coral", "phases.*.steps=20")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tables, the target without labels, and what `adapt` made of them."""
+    path = tmp_path_factory.mktemp("adapt")
+    save(path / "old shop.csv", text(cells(120)))
+    save(path / "new.csv", text(cells(50, 1), ";", comma=True, label=False))
+    result = ask(
+        "adapt", "--source", path / "old shop.csv", "--target", path / "new.csv", "--out", path / "out", *QUICK
+    )
+    assert result.exit_code == 0, result.stderr
+    (path / "said.txt").write_text(result.stdout)
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_says_what_it_found_and_what_it_chose(folder: Path) -> None:
+    said = (folder / "said.txt").read_text()
+    assert "rows: old_shop 120, new 50" in said
+    assert "label bought: 2 classes: no, yes (in old_shop)" in said
+    assert "shift: proxy A-distance" in said
+    assert "chosen without target labels: " in said
+
+
+def test_every_target_row_has_a_prediction_with_its_confidence(folder: Path) -> None:
+    found = rows(folder / "out" / "predictions.csv")
+    assert [int(row["row"]) for row in found] == list(range(1, 51))
+    assert {row["prediction"] for row in found} <= {"no", "yes"}
+    assert all(0.5 <= float(row["confidence"]) <= 1 for row in found)
+
+
+def test_the_model_gives_the_same_predictions(folder: Path) -> None:
+    [line] = [line for line in (folder / "said.txt").read_text().splitlines() if line.startswith("Model: ")]
+    model = load(line.removeprefix("Model: "))
+    from dareps.recipe.own_data import load_description
+
+    x = load_description(folder / "out" / "own.yaml")().rows("new").x
+    names = [model.classes[label] for label in model.predict(x)]
+    assert names == [row["prediction"] for row in rows(folder / "out" / "predictions.csv")]
+
+
+def test_the_leaderboard_and_the_page(folder: Path) -> None:
+    found = rows(folder / "out" / "leaderboard.csv")
+    assert {row["recipe"] for row in found} == {"source_only", "deep_coral"}
+    assert [float(row["score"]) for row in found] == sorted((float(row["score"]) for row in found), reverse=True)
+    assert all(row["target"] == "" for row in found), "there were no target labels to test on"
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    for words in ("bought on new", "Chosen: ", "Predicted classes", "How far apart", "predictions.csv"):
+        assert words in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_it_goes_on_where_it_was_and_trains_nothing_twice(folder: Path) -> None:
+    words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv", "--out", folder / "out")
+    result = ask("adapt", *words, *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "2 of 2 runs are finished already." in result.stderr
+
+
+def test_target_labels_are_for_testing_alone(folder: Path, tmp_path: Path) -> None:
+    """With labels, or other ones, the same is chosen and predicted; only the target column is there."""
+    answers = []
+    for name, own in (("right", cells(50, 1)), ("wrong", [(*row[:3], "yes") for row in cells(50, 1)])):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name / "new.csv", text(own))
+        words = ("--source", folder / "old shop.csv", "--target", tmp_path / name / "new.csv", "--label", "bought")
+        assert ask("adapt", *words, "--out", tmp_path / name / "out", *QUICK).exit_code == 0
+        board = rows(tmp_path / name / "out" / "leaderboard.csv")
+        assert all(row["target"] for row in board)
+        answers.append(((tmp_path / name / "out" / "predictions.csv").read_text(), [row["score"] for row in board]))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == (folder / "out" / "predictions.csv").read_text()
+
+
+def test_regression(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(120, 3))
+    np.savez(tmp_path / "a.npz", x=x, y=x @ [1.0, -2.0, 0.5])
+    np.savez(tmp_path / "b.npz", x=draw.normal(size=(40, 3)) + 0.5)
+    words = ("--source", tmp_path / "a.npz", "--target", tmp_path / "b.npz", "--out", tmp_path / "out", *QUICK)
+    result = ask("adapt", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "label y: numbers" in result.stdout
+    assert all(np.isfinite(float(row["prediction"])) for row in rows(tmp_path / "out" / "predictions.csv"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--source", "gone.csv", "--target", "new.csv"), "there is no such file"),
+        (("--source", "new.csv", "--target", "new.csv"), "it is not clear which column is the label"),
+        (("--source", "old shop.csv", "--target", "new.csv", "--label", "sold"), "no file has this label"),
+        (("--source", "old shop.csv", "--target", "new.csv", "--task", "ranking"), "no such kind of task"),
+        (("--source", "old shop.csv", "--target", "new.csv", "--recipes", "dannn"), "Did you mean 'dann'"),
+        (("--source", "old shop.csv", "--target", "new.csv", "--task", "regression"), "no number"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: tuple[str, ...], message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert message in refused("adapt", *words, "--out", tmp_path / "out")
+
+
+def run(recipe: str, seed: int, score: float, warnings: tuple[str, ...] = ()) -> Outcome:
+    identity = Identity(f"{recipe}{seed}", recipe, "own", "a", "b", "y", "paper", seed, {})
+    row = Selected("last", 5, score, 0.9, float("nan"), {}, [])
+    return Outcome(identity, "ok", selected=(row,), warnings=warnings)
+
+
+def test_the_best_score_wins_but_not_that_of_a_recipe_that_collapsed() -> None:
+    runs = [run("a", 0, 0.5), run("a", 1, 0.7), run("b", 0, 0.9, ("collapse",)), run("b", 1, 0.9), run("c", 0, 0.4)]
+    places = scored(runs, "last")
+    assert [(own.recipe, own.n) for own in places] == [("b", 2), ("a", 2), ("c", 1)]
+    assert places[1].score == pytest.approx(0.6)
+    best = chosen(runs, places, "last")
+    assert (best.identity.recipe, best.identity.seed) == ("a", 1)
+
+
+def test_what_speaks_against_adaptation_is_said() -> None:
+    alike = Distance(0.02, 0.0, 0.6, (100, 100), 3)
+    far = Distance(1.5, 0.4, 0.005, (100, 100), 3)
+    sure = Predicted(("no", "yes"), np.zeros(4, int), np.full(4, 0.99), 1.0)
+    plain = run("source_only", 0, 0.5)
+    texts = "\n".join(cautions(alike, scored([plain], "last"), plain, sure))
+    for words in ("No shift was found", "already confident", "No target row is predicted to be of yes", "no recipe"):
+        assert words in texts
+    other = run("dann", 0, 0.5)
+    unsure = Predicted(("no", "yes"), np.asarray([0, 1]), np.full(2, 0.6), 0.5)
+    assert cautions(far, scored([other], "last"), other, unsure) == []
