@@ -30,12 +30,16 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
         DataError: The file cannot be read, or its rows do not fit the model.
         StoreError: The output cannot be written.
     """
-    _check_file(file)
+    if not file.exists():
+        raise DataError(str(file), "there is no such file", fix="Give a file of rows.")
     from dareps.engine.predict import load
 
     with warnings_told(warn):
         model = load(run, device)
-    rows = read_rows(file, math.prod(model.shape))
+    rows = model.reads(file)
+    if rows is None:
+        _check_file(file)
+        rows = read_rows(file, math.prod(model.shape))
     found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
     table = _classes(model, found) if model.task.kind == "classification" else _outputs(model, found)
     if out is None:
@@ -70,8 +74,6 @@ def read_rows(file: Path, width: int) -> np.ndarray:
 def _check_file(file: Path) -> None:
     if file.is_dir():
         raise DataError(str(file), "this is a folder", fix="Give a file of rows.")
-    if not file.is_file():
-        raise DataError(str(file), "there is no such file", fix="Give a file of rows.")
     if file.suffix not in KINDS:
         raise DataError(str(file), "not a kind of file that is read here", file.suffix, f"Give {', '.join(KINDS)}.")
 

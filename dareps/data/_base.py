@@ -13,6 +13,8 @@ from dareps.plugin import Many, Plugin
 from dareps.types import Role, Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -137,6 +139,10 @@ class Dataset(Plugin, family="data"):
     def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
         """The transform that `fit` returned, from its saved state."""
         raise ContractError(f"data {type(self).name}", "it has no restore()", fix="Define restore(state).")
+
+    def read_rows(self, path: Path) -> np.ndarray | None:
+        """Raw rows of a file that is like the dataset's own; None where rows have no files of that kind."""
+        return None
 
     def best_scores(self) -> Mapping[str, float]:
         """The best scores that are possible on test rows, by name, where the process behind the data is known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ class Model:
         shape: Shape of one network input.
         name: What to call it.
         scales: Units of regression tasks.
+        reads: Gives the raw rows of a file that is like those of the data, where these are files of one's own.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class Model:
         shape: tuple[int, ...],
         name: str,
         scales: Mapping[str, Scale] | None = None,
+        reads: Callable[[Path], np.ndarray | None] = lambda _: None,
     ) -> None:
         self.method, self.fitted, self.domain = method.eval(), fitted, domain
         self.shape, self.name, self.scales = shape, name, dict(scales or {})
         self.task: Task = method.lead
+        self.reads = reads
         self.device = next(method.parameters()).device
 
     def __repr__(self) -> str:
@@ -221,7 +224,7 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]
-    return Model(method.to(device_of(device)), fitted, home, shape, name, _scales(tensors))
+    return Model(method.to(device_of(device)), fitted, home, shape, name, _scales(tensors), bound.data.read_rows)
 
 
 def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:

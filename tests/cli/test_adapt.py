@@ -61,6 +61,11 @@ def test_the_model_gives_the_same_predictions(folder: Path) -> None:
     x = load_description(folder / "out" / "own.yaml")().rows("new").x
     names = [model.classes[label] for label in model.predict(x)]
     assert names == [row["prediction"] for row in rows(folder / "out" / "predictions.csv")]
+    again = ask("predict", line.removeprefix("Model: "), folder / "new.csv")
+    assert again.exit_code == 0, again.stderr
+    assert [said.split(",")[1] for said in again.stdout.splitlines()[1:]] == names
+    message = refused("predict", line.removeprefix("Model: "), folder / "out" / "leaderboard.csv")
+    assert "the table lacks a column, got 'age'" in message
 
 
 def test_the_leaderboard_and_the_page(folder: Path) -> None:

@@ -11,6 +11,8 @@ from dareps.data.own.description import Description, Form
 from dareps.types import Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
 DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
@@ -70,6 +72,14 @@ class OwnFiles(Dataset, abstract=True):
             channels, height, width = self.description.shape
             return Fitted(state, Pixels(self.name, (channels, height, width)))
         return restore_channels(where, state)
+
+    def read_rows(self, path: Path) -> np.ndarray:
+        """Raw rows of a file with the same columns or shape; labels in it are not read."""
+        from dareps.data.own._rows import loaded, raw
+        from dareps.data.own.description import Place
+
+        name = self.domains[-1]
+        return raw(self.description, name, loaded(name, Place(file=str(path)), str(path), self.description.side))
 
     def checksum(self, domains: tuple[str, ...]) -> str:
         """Digest of the domains' rows and labels."""
