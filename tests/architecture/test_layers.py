@@ -15,7 +15,7 @@ LAYERS = (
     ("recipe",),
     ("engine",),
     ("suite",),
-    ("report",),
+    ("report", "sklearn"),
     ("commands", "cli", "__main__"),
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts} | {"testing": 7}

@@ -29,6 +29,11 @@ DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
 OPTIMIZER: Final = {"name": "adam", "lr": 0.002}
 
 
+def defaults_of(form: Form) -> dict[str, Any]:
+    """What recipes leave open, by what rows are."""
+    return {"optimizer": OPTIMIZER, **DEFAULTS[form]}
+
+
 class OwnFiles(Dataset, abstract=True):
     """One's own files, as a description says: tables, arrays, series or folders of images.
 
@@ -115,7 +120,7 @@ def dataset_of(description: Description) -> type[OwnFiles]:
         "domains": tuple(description.domains),
         "tasks": tasks,
         "description": description,
-        "defaults": {"optimizer": OPTIMIZER, **DEFAULTS[form], **description.defaults},
+        "defaults": {**defaults_of(form), **description.defaults},
     }
     made: type[OwnFiles] = types.new_class(description.name, (OwnFiles,), exec_body=lambda space: space.update(names))
     return made

@@ -1,0 +1,164 @@
+"""A scikit-learn estimator that adapts to a target domain."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from dareps.engine.device import device_of
+from dareps.engine.execute import Surroundings, execute
+from dareps.engine.predict import Model, load
+from dareps.errors import DataError
+from dareps.recipe.bind import bind_run
+from dareps.sklearn._memory import NAME, SOURCE, TARGET, in_memory, raw_rows
+
+
+class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Learns from labelled source rows and unlabelled target rows by a recipe; predicts target rows.
+
+    `fit(X, y, X_target)` takes both sides apart. `fit(X, y, domain=d)` takes them together: rows with d < 0 are of the
+    target, and their y is not looked at. `fit(X, y)` alone learns without a target: X is then both sides. Rows are
+    (n, d), where NaN is a missing value, or (n, channels, ...). Checkpoints are chosen without target labels.
+
+    Args:
+        recipe: Name of a shipped recipe or path of a YAML file.
+        task: `classification` or `regression`.
+        settings: Overrides of the recipe, as `{"phases.0.steps": 500, "encoder.width": 32}`.
+        rule: The rule of selection; None for the usual one of the task's kind.
+        random_state: Seed of initialisation, noise and order.
+        device: `cpu`, `cuda`, `cuda:N` or `auto`.
+
+    Attributes:
+        model_: The trained model.
+        classes_: Labels in the order of the columns of `predict_proba`; of classification alone.
+        n_features_in_: Columns of X.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "dann",
+        *,
+        task: Literal["classification", "regression"] = "classification",
+        settings: Mapping[str, Any] | None = None,
+        rule: str | None = None,
+        random_state: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.recipe = recipe
+        self.task = task
+        self.settings = settings
+        self.rule = rule
+        self.random_state = random_state
+        self.device = device
+
+    def fit(self, X: Any, y: Any, X_target: Any = None, *, domain: Any = None) -> Self:  # noqa: N803
+        """Train; see the class for the three ways to give rows.
+
+        Raises:
+            DataError: Rows cannot be trained on, or training failed.
+            ConfigError: The recipe or a setting does not exist or does not fit.
+            ValueError: Arrays that scikit-learn would not take either.
+        """
+        x, labels = _validated(self, X, y)
+        own = np.ones(len(x), bool) if domain is None else _of_source(domain, len(x))
+        target = x[~own] if domain is not None else x
+        if X_target is not None:
+            target = _validated(self, X_target)
+        sides = {SOURCE: (x[own], self._coded(labels[own])), TARGET: (target, self._unknown(len(target)))}
+        names = tuple(map(str, range(len(self.classes_)))) if self.task == "classification" else ()
+        in_memory({side: (raw_rows(rows), coded) for side, (rows, coded) in sides.items()}, names)
+        self.model_ = self._trained()
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Labels of target rows (n,)."""
+        found = self._asked(X, "predict")
+        return self.classes_[found] if self.task == "classification" else found.reshape(len(found), -1)[:, 0]
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Probabilities (n, c) of classes of target rows, columns as in `classes_`."""
+        return self._asked(X, "predict_proba")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Accuracy, or R^2, on rows whose labels are known."""
+        measure = accuracy_score if self.task == "classification" else r2_score
+        return float(measure(y, self.predict(X), sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Tags:
+        """What scikit-learn may expect."""
+        from sklearn.utils import ClassifierTags, RegressorTags
+
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = False
+        if self.task == "classification":
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        else:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        return tags
+
+    def _coded(self, y: np.ndarray) -> np.ndarray:
+        """Labels as the engine has them; learns which classes there are."""
+        if self.task == "regression":
+            return np.asarray(y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"Only one class among the source's labels: {self.classes_[0]!r}. Two or more are needed.")
+        return np.asarray(codes, dtype=np.int64)
+
+    def _unknown(self, n: int) -> np.ndarray:
+        return np.full(n, -1, np.int64) if self.task == "classification" else np.full(n, np.nan)
+
+    def _trained(self) -> Model:
+        rule = self.rule or ("information_maximisation" if self.task == "classification" else "source_score")
+        overrides = [("protocol", "paper"), ("engine.predictions", False), *(self.settings or {}).items()]
+        overrides += [("engine.keep", rule)] if self.rule or self.task == "classification" else []
+        run = bind_run(self.recipe, f"{NAME}/{SOURCE}:{TARGET}", int(self.random_state), overrides)
+        with tempfile.TemporaryDirectory() as folder:
+            [outcome] = execute([run], Surroundings(Path(folder), device_of(self.device), strict=True))
+            if outcome.status != "ok":
+                raise DataError("fit", f"training failed ({outcome.error})", fix="Change the recipe or its settings.")
+            model = load(Path(folder) / outcome.folder, self.device)
+        model.reads = _no_files
+        return model
+
+    def _asked(self, X: Any, how: Literal["predict", "predict_proba"]) -> np.ndarray:  # noqa: N803
+        check_is_fitted(self, "model_")
+        x = _validated(self, X, reset=False)
+        found: np.ndarray = getattr(self.model_, how)(raw_rows(x))
+        return found
+
+
+def _validated(estimator: DomainAdapter, x: Any, y: Any = None, *, reset: bool = True) -> Any:
+    settings = {"dtype": np.float64, "allow_nd": True, "ensure_all_finite": "allow-nan"}
+    if y is None:
+        return validate_data(estimator, x, reset=reset and not hasattr(estimator, "n_features_in_"), **settings)
+    return validate_data(estimator, x, y, y_numeric=estimator.task == "regression", **settings)
+
+
+def _of_source(domain: Any, n: int) -> np.ndarray:
+    """Which rows are of the source."""
+    found = np.asarray(domain)
+    if found.shape != (n,) or found.dtype.kind not in "iufb":
+        raise ValueError(
+            f"domain must be {n} numbers, below 0 for rows of the target; got {found.dtype} {found.shape}."
+        )
+    own = found >= 0
+    if own.all() or not own.any():
+        raise ValueError("domain must name rows of both sides: some below 0 (target), some from 0 on (source).")
+    return np.asarray(own)
+
+
+def _no_files(_: Path) -> None:
+    """Arrays have no files."""
