@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,6 +21,8 @@ from dareps.engine.predict import Model, load
 from dareps.errors import DataError
 from dareps.recipe.bind import bind_run
 from dareps.sklearn._memory import NAME, SOURCE, TARGET, in_memory, raw_rows
+
+CHECKS: Final[Mapping[str, Any]] = {"dtype": np.float64, "allow_nd": True, "ensure_all_finite": "allow-nan"}
 
 
 class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -68,11 +71,13 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             ConfigError: The recipe or a setting does not exist or does not fit.
             ValueError: Arrays that scikit-learn would not take either.
         """
-        x, labels = _validated(self, X, y)
+        x, labels = _labelled(self, X, y)
         own = np.ones(len(x), bool) if domain is None else _of_source(domain, len(x))
         target = x[~own] if domain is not None else x
         if X_target is not None:
-            target = _validated(self, X_target)
+            target = _rows(self, X_target)
+        if own.sum() < 2:
+            raise ValueError(f"{own.sum()} sample is too few: a source needs rows to train on and rows to validate on.")
         sides = {SOURCE: (x[own], self._coded(labels[own])), TARGET: (target, self._unknown(len(target)))}
         names = tuple(map(str, range(len(self.classes_)))) if self.task == "classification" else ()
         in_memory({side: (raw_rows(rows), coded) for side, (rows, coded) in sides.items()}, names)
@@ -84,6 +89,7 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         found = self._asked(X, "predict")
         return self.classes_[found] if self.task == "classification" else found.reshape(len(found), -1)[:, 0]
 
+    @available_if(lambda estimator: estimator.task == "classification")  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities (n, c) of classes of target rows, columns as in `classes_`."""
         return self._asked(X, "predict_proba")
@@ -135,16 +141,21 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     def _asked(self, X: Any, how: Literal["predict", "predict_proba"]) -> np.ndarray:  # noqa: N803
         check_is_fitted(self, "model_")
-        x = _validated(self, X, reset=False)
+        x = _rows(self, X)
         found: np.ndarray = getattr(self.model_, how)(raw_rows(x))
         return found
 
 
-def _validated(estimator: DomainAdapter, x: Any, y: Any = None, *, reset: bool = True) -> Any:
-    settings = {"dtype": np.float64, "allow_nd": True, "ensure_all_finite": "allow-nan"}
-    if y is None:
-        return validate_data(estimator, x, reset=reset and not hasattr(estimator, "n_features_in_"), **settings)
-    return validate_data(estimator, x, y, y_numeric=estimator.task == "regression", **settings)
+def _labelled(estimator: DomainAdapter, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and labels as scikit-learn takes them; how many columns there are is learned."""
+    rows, labels = validate_data(estimator, x, y, y_numeric=estimator.task == "regression", **CHECKS)
+    return rows, labels
+
+
+def _rows(estimator: DomainAdapter, x: Any) -> np.ndarray:
+    """Rows of as many columns as those that were learned from."""
+    rows: np.ndarray = validate_data(estimator, x, reset=False, **CHECKS)
+    return rows
 
 
 def _of_source(domain: Any, n: int) -> np.ndarray:
