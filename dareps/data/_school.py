@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from dareps.data._base import Fitted
 from dareps.data._draws import generator
 from dareps.data._roots import digest_of, require, stamp, unreadable
-from dareps.data._transforms import column_statistics
-from dareps.errors import DataError
 
 FILE = "school/school.mat"
 SCHOOLS, PUPILS, COLUMNS = 139, 15362, 28
 Pupils = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Pupils (n, 28) -> columns less their mean, over their deviation: float32; constant columns become 0."""
-
-    where: str
-    mean: np.ndarray
-    scale: np.ndarray
-
-    def __call__(self, x: np.ndarray, domain: str) -> np.ndarray:
-        """Standardise rows of any school alike; raises `DataError` for rows of another width."""
-        if x.shape[1:] != self.mean.shape:
-            raise DataError(f"{self.where}/{domain}", "not rows of pupils", x.shape, f"Give (n, {len(self.mean)}).")
-        rows: np.ndarray = (x.astype(np.float32) - self.mean) * self.scale
-        return rows
-
-
-def fit_columns(where: str, x: Iterable[np.ndarray]) -> Fitted:
-    """Means and deviations over the train rows of all schools together."""
-    mean, scale = column_statistics(np.concatenate([*x]))
-    return restore_columns(where, {"mean": mean, "scale": scale})
-
-
-def restore_columns(where: str, state: Mapping[str, np.ndarray]) -> Fitted:
-    """The transform of a state, equal to the one that was fitted."""
-    return Fitted(state, Columns(where, state["mean"], state["scale"]))
 
 
 def explained_variance(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -42,13 +42,13 @@ class Schools(Dataset, abstract=True):
 
     def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
         """Mean and deviation of each column over the train rows of all domains."""
-        from dareps.data._school import fit_columns
+        from dareps.data._columns import fit_columns
 
         return fit_columns(f"data {self.name}", [*(rows.x for rows in source.values()), *target_x.values()])
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
         """The transform that `fit` returned, from its saved state."""
-        from dareps.data._school import restore_columns
+        from dareps.data._columns import restore_columns
 
         return restore_columns(f"data {self.name}", state)
 
