@@ -16,7 +16,7 @@ orthogonal Q that mixes all columns, and in the target
 
     x = Q (R z + b) = A x_source + Q b,      A = Q R Q',
 
-where R turns the planes (z_1, z_3) and (z_2, z_4) by TILT subspace, and b moves z_5 by OFFSET subspace. A is invertible.
+where R turns the planes (z_1, z_3) and (z_2, z_4) by TILT subspace, and b moves z_5 by OFFSET subspace.
 
 Best scores. In units of s the kinds' means are rho = RADIUS / s from the centre. The two contrasts
 <(z_1, z_2) / s, e(t_y) - e(t_k)>, k != y, are normal with mean 3 rho / 2, variance 3 and correlation 1/2, so that
@@ -24,9 +24,9 @@ Best scores. In units of s the kinds' means are rho = RADIUS / s from the centre
     P(best guess = y | y) = integral phi(n) prod_{k != y} Phi(sqrt(2) h_k + n) dn,
     h_k = (3 rho^2 / 2 + log(p_y / p_k)) / (sqrt(3) rho),
 
-one integral; `covariate`, `conditional` and `subspace` do not enter. The source's best rule takes the nearest of the
-t_k whatever the shares, and in the target sees (z_1, z_2) through R: as if rho were RADIUS cos a / sqrt(s^2 cos^2 a +
-NUISANCE^2 sin^2 a) at a = TILT subspace. Where kinds are renamed it is right in half of the cases in which it was wrong.
+one integral. Moving z_0, names and invertible maps do not enter. The source's best rule takes the nearest of the t_k
+whatever the shares, and in the target sees (z_1, z_2) through R: as if rho were RADIUS cos a / sqrt(s^2 cos^2 a +
+NUISANCE^2 sin^2 a) at a = TILT subspace. Renaming makes it right in half of the cases in which it was wrong.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ class Process:
         """The table's columns x (n, 10) of coordinates z (n, 10)."""
         z = z @ rotation(TILT * self.subspace).T
         z[:, 5] += OFFSET * self.subspace
-        return z @ mixing().T
+        return np.asarray(z @ mixing().T)
 
     def hidden(self, x: np.ndarray) -> np.ndarray:
         """The coordinates z (n, 10) of a table's rows: the inverse of `shown`."""
         z = x @ mixing()
         z[:, 5] -= OFFSET * self.subspace
-        return z @ rotation(TILT * self.subspace)
+        return np.asarray(z @ rotation(TILT * self.subspace))
 
     def renamed(self, z: np.ndarray) -> np.ndarray:
         """Whether the kind of each row is renamed, (n,) bool."""

@@ -25,14 +25,16 @@ class Tables(Dataset):
 
     with a fixed orthogonal Q: three clusters on a ring that turns along z_0, in all columns at once. By Bayes' rule
 
-        P(y | x) = softmax_k(log p_k + 2 (z_1 cos t_k + z_2 sin t_k) / s^2),  p = (1/3, 1/3, 1/3) and m = 0 in the source.
+        P(y | x) = softmax_k(log p_k + 2 (z_1 cos t_k + z_2 sin t_k) / s^2).
+
+    In the source m = 0 and p = (1/3, 1/3, 1/3). In the target:
 
     - `covariate`: m = 2.5 covariate. P(x) moves to where the source has few rows, P(y | x) is as it was.
     - `label`: p moves to (0.75, 0.2, 0.05). P(x | y) is as it was.
     - `conditional`: kind k is called k + 1 (mod 3) where z_6 is in the lowest share `conditional` of its values. P(x)
       is as it was, so that without a label of the target nothing tells this shift from none.
-    - `subspace`: x = A x_source + b, where A turns the plane of the ring by 75 degrees into nuisance coordinates of half
-      its noise, and b moves another one by 1. The planes half way have one distribution in both domains.
+    - `subspace`: x = A x_source + b, where A turns the plane of the ring by 75 degrees into nuisance coordinates and b
+      moves another one by 1. Features of the planes half way have one distribution in both domains.
 
     Several dials act together in this order. The best possible accuracy on the target is known exactly, as is what the
     best rule of the source reaches there (`best_scores`; `dareps data check tables` prints them). At the default noise

@@ -9,7 +9,11 @@ import pytest
 
 from benchmarks import feature_cache
 from benchmarks._transfers import means, told, wall_time
+from benchmarks.table_shift import beside_limits
+from dareps.data.tables import Tables
 from dareps.suite.exports import LEADERBOARD_COLUMNS
+
+KNOWN = [f"best possible {what}" for what in Tables().best_scores()]
 
 
 def _row(**given: object) -> dict[str, object]:
@@ -34,6 +38,15 @@ def test_single_splits_of_one_rule_are_told_with_what_they_gained(tmp_path: Path
     assert first.note == "+12.5 points on the baseline, 30 target labels"
     assert (second.what, second.spread) == ("base", None)
     assert second.note.startswith("the baseline")
+
+
+def test_what_is_possible_stands_beside_the_recipes_of_each_split() -> None:
+    where = [{"dataset": f"tables{told}", "split": "source:target"} for told in ("", "[label=1]", "[label=1]")]
+    figures = beside_limits([{key: str(value) for key, value in _row(**own).items()} for own in where])
+    assert [figure.what for figure in figures] == [*KNOWN, "r", *KNOWN, "r", "r"]
+    still, shifted = (figures[place + 1].value or 0 for place in (0, len(KNOWN) + 1))
+    assert 0.9 < still < shifted < 1
+    assert [figure.group for figure in figures[-2:]] == ["tables[label=1], source:target"] * 2
 
 
 @pytest.mark.parametrize(("minutes", "met"), [(9.0, True), (11.0, False), (None, None)])
