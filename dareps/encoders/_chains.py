@@ -31,7 +31,11 @@ def timm_stages(model: str, shape: Shape, norm: Norm) -> dict[str, nn.Module]:
     except (RuntimeError, ValueError, TypeError) as error:
         what = f"timm cannot make this network ({str(error).splitlines()[0]})"
         raise ConfigError("encoder.model", what, model, "timm.list_models() names those that it knows.") from None
-    return chain_of(net, shape, norm, where)
+    try:
+        return chain_of(net, shape, norm, where)
+    except AssertionError as error:  # Transformers insist on the size of the images that they were made for.
+        what = f"the network does not take rows of shape {shape} ({str(error).splitlines()[0]})"
+        raise ConfigError(where, what, fix="Choose a network of convolutions, or images of its size.") from None
 
 
 def timm_weights(model: str, tag: str) -> Mapping[str, Tensor]:

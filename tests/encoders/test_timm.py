@@ -106,3 +106,34 @@ def test_without_timm_the_message_says_how_to_get_it(monkeypatch):
         Timm().build((3, 8, 8), JOINT)
     with pytest.raises(ConfigError, match="timm is not installed"):
         Timm(weights="a1_in1k").fetched()
+
+
+class Sized(Chain):
+    """Takes images of one size, and says so as timm's transformers do."""
+
+    def forward(self, x):
+        assert x.shape[-1] == 224, f"Input height ({x.shape[-2]}) doesn't match model (224)."
+        return super().forward(x)
+
+
+def test_a_network_for_other_images_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", timm_of(Sized))
+    with pytest.raises(ConfigError, match=r"does not take rows of shape \(3, 8, 8\) \(Input height \(8\)"):
+        Timm(model="sized").build((3, 8, 8), JOINT)
+
+
+@pytest.mark.parametrize("model", ["resnet18", "convnext_atto"])
+def test_real_networks_of_timm(model):
+    timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'dareps[timm]'")
+    stages = Timm(model=model).build((3, 32, 32), JOINT).eval()
+    net = timm.create_model(model, pretrained=False, num_classes=0).eval()
+    assert stages.shapes[stages.names[-1]] == (net.num_features,)
+    own = {name.removeprefix("chain."): value for name, value in stages.state_dict().items()}
+    theirs = net.state_dict()
+    shared = own.keys() & theirs.keys()
+    assert len(shared) > len(dict(net.named_parameters())) // 2
+    for name in shared:
+        own[name].copy_(theirs[name])
+    x = torch.linspace(-9, 9, 2 * 3 * 32 * 32).sin().view(2, 3, 32, 32)
+    with torch.no_grad(), group_scope([(0, 2)]):
+        torch.testing.assert_close(stages(x), net(x), rtol=1e-5, atol=1e-5)
