@@ -42,49 +42,32 @@ def convolution1d(inputs: int, width: int, kernel: int, norm: Norm | None) -> nn
 
 
 class Mean(nn.Module):
-    """The mean along an axis.
-
-    Args:
-        axis: Which.
-    """
-
-    def __init__(self, axis: int) -> None:
-        super().__init__()
-        self.axis = axis
+    """The mean over time: (n, width, t) -> (n, width)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of x, without the axis."""
-        return x.mean(self.axis)
+        """Of x."""
+        return x.mean(2)
 
 
-class Patches(nn.Module):
-    """Pieces of a series as vectors that know their places: (n, channels, length) -> (n, t, width).
+class NormedMean(nn.Module):
+    """The mean over time of vectors that are each normalised: (n, width, t) -> (n, width)."""
 
-    Args:
-        channels: Of the series.
-        width: Of a vector.
-        size: Times in a piece.
-        stride: Times from one piece to the next.
-        places: What is added to tell places, for vectors of this width.
-    """
-
-    def __init__(self, channels: int, width: int, size: int, stride: int, places: nn.Module) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.project = nn.Conv1d(channels, width, size, stride=stride)
-        self.places = places
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Vectors of x, in order."""
-        found: Tensor = self.places(self.project(x).transpose(1, 2))
-        return found
+        """Of x."""
+        result: Tensor = self.norm(x.transpose(1, 2)).mean(1)
+        return result
 
 
 class LearnedPlaces(nn.Module):
-    """Adds a learned vector for each of `count` places to (n, count, width)."""
+    """Adds a learned vector for each of `count` places to (n, width, count)."""
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.empty(count, width))
+        self.table = nn.Parameter(torch.empty(width, count))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -97,7 +80,7 @@ class LearnedPlaces(nn.Module):
 
 
 class GivenPlaces(nn.Module):
-    """Adds sines and cosines of each place to (n, count, width) (Vaswani et al., NeurIPS 2017, section 3.5)."""
+    """Adds sines and cosines of each place to (n, width, count) (Vaswani et al., NeurIPS 2017, section 3.5)."""
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__()
@@ -109,11 +92,10 @@ class GivenPlaces(nn.Module):
 
 
 def waves(count: int, width: int) -> Tensor:
-    """sin(p / LONGEST^(2i / width)) in column 2i and the cosine in 2i + 1, (count, width)."""
-    column = torch.arange(width)
-    rate = LONGEST ** (-(column - column % 2).double() / width)
-    angle = torch.arange(count).double()[:, None] * rate
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+    """sin(p / LONGEST^(2i / width)) of place p in row 2i and the cosine in 2i + 1, (width, count)."""
+    row = torch.arange(width)[:, None]
+    angle = torch.arange(count).double() * LONGEST ** (-(row - row % 2).double() / width)
+    return torch.where(row % 2 == 0, angle.sin(), angle.cos()).float()
 
 
 PLACES: dict[str, type[LearnedPlaces] | type[GivenPlaces]] = {"learned": LearnedPlaces, "sinusoidal": GivenPlaces}
@@ -145,7 +127,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + dense(norm(x)): (n, t, width) -> the same (Xiong et al., ICML 2020, figure 1b).
+    """x + attention(norm(x)), then x + dense(norm(x)): (n, width, t) -> the same (Xiong et al., ICML 2020, figure 1b).
 
     Args:
         width: Of the vectors.
@@ -161,7 +143,8 @@ class Block(nn.Module):
         self.dense = nn.Sequential(nn.LayerNorm(width), *dense, Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
-        """New vectors of x."""
+        """New vectors of x; between stages channels stand before places, as everywhere."""
+        x = x.transpose(1, 2)
         x = x + self.attend(x)
         result: Tensor = x + self.dense(x)
-        return result
+        return result.transpose(1, 2)

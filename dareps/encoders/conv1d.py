@@ -68,7 +68,7 @@ class Conv1d(Encoder):
         for number, (width, kernel) in enumerate(zip(self.channels, self._kernels(), strict=True), start=1):
             stages[f"conv{number}"] = convolution1d(inputs, width, kernel, layer)
             inputs = width
-        stages["dense"] = nn.Sequential(Mean(2), *dense(inputs, self.width, self.activation, layer, self.dropout))
+        stages["dense"] = nn.Sequential(Mean(), *dense(inputs, self.width, self.activation, layer, self.dropout))
         return Stages(WHERE, shape, stages)
 
     def _kernels(self) -> tuple[int, ...]:

@@ -65,19 +65,19 @@ class SeriesTransformer(Encoder):
         """
         from torch import nn
 
-        from dareps.encoders._series import PLACES, Block, Mean, Patches, check_series
+        from dareps.encoders._series import PLACES, Block, NormedMean, check_series
         from dareps.encoders._stages import Stages, dense
 
         check_series(WHERE, shape)
         channels, length = shape
         if length < self.patch:
-            raise ConfigError(
-                WHERE, f"the series are shorter than a piece of {self.patch}", shape, "Set encoder.patch."
-            )
-        places = PLACES[self.positions]((length - self.patch) // self.stride + 1, self.embedding)
-        stages: dict[str, nn.Module] = {"patches": Patches(channels, self.embedding, self.patch, self.stride, places)}
+            what = f"the series are shorter than a piece of {self.patch}"
+            raise ConfigError(WHERE, what, shape, f"Set encoder.patch={length} or less.")
+        count = (length - self.patch) // self.stride + 1
+        cut = nn.Conv1d(channels, self.embedding, self.patch, stride=self.stride)
+        stages: dict[str, nn.Module] = {"patches": nn.Sequential(cut, PLACES[self.positions](count, self.embedding))}
         for number in range(1, self.depth + 1):
             stages[f"block{number}"] = Block(self.embedding, self.heads, self.hidden, self.dropout)
         top = dense(self.embedding, self.width, self.activation, norm if self.norm else None, self.dropout)
-        stages["dense"] = nn.Sequential(nn.LayerNorm(self.embedding), Mean(1), *top)
+        stages["dense"] = nn.Sequential(NormedMean(self.embedding), *top)
         return Stages(WHERE, shape, stages)
