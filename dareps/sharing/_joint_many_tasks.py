@@ -9,7 +9,6 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dareps.errors import ConfigError
 from dareps.maths.layers import ZeroLinear
