@@ -50,11 +50,16 @@ class Mean(nn.Module):
 
 
 class NormedMean(nn.Module):
-    """The mean over time of vectors that are each normalised: (n, width, t) -> (n, width)."""
+    """The mean over time of vectors that are each normalised: (n, width, t) -> (n, width).
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: Of the vectors.
+        bias: Whether the normalisation adds one; a normalisation of what follows would take it away again.
+    """
+
+    def __init__(self, width: int, bias: bool) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of x."""
@@ -104,7 +109,8 @@ PLACES: dict[str, type[LearnedPlaces] | type[GivenPlaces]] = {"learned": Learned
 class Attention(nn.Module):
     """Every vector takes from all others what fits its question: softmax(q k' / sqrt(c)) v in each head.
 
-    Written out in plain products, which map over stacked seeds and have forward and second derivatives.
+    Written out in plain products, which map over stacked seeds and have forward and second derivatives. Questions and
+    keys have no bias: that of keys would have no effect, and Adam would turn its rounding into steps.
 
     Args:
         width: Of the vectors.
@@ -114,7 +120,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.inputs, self.output = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """New vectors of x (n, t, width), same shape."""

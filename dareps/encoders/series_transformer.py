@@ -79,5 +79,5 @@ class SeriesTransformer(Encoder):
         for number in range(1, self.depth + 1):
             stages[f"block{number}"] = Block(self.embedding, self.heads, self.hidden, self.dropout)
         top = dense(self.embedding, self.width, self.activation, norm if self.norm else None, self.dropout)
-        stages["dense"] = nn.Sequential(NormedMean(self.embedding), *top)
+        stages["dense"] = nn.Sequential(NormedMean(self.embedding, bias=not self.norm), *top)
         return Stages(WHERE, shape, stages)
