@@ -203,7 +203,7 @@ def _checked(told: Sequence[tuple[str, Any]], overrides: Iterable[tuple[str, Any
     known = (*RECIPE_KEYS, *RUN_KEYS)
     said, changes = dict(told), [*told, *overrides]
     for path, value in changes:
-        if said.get(path, value) != value:
+        if path in said and said[path] != value:
             what = f"the split says {said[path]!r}"
             raise ConfigError(f"override {path}", what, value, "Leave it out here, or in the split's brackets.")
         head = path.split(".")[0]

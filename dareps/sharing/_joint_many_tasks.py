@@ -9,7 +9,6 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dareps.errors import ConfigError
 from dareps.maths.layers import ZeroLinear
@@ -43,7 +42,7 @@ class Hearing:
 
 
 class Places(nn.Module):
-    """A linear map of channels that starts at 0, the same at all places of images (n, channels, height, width).
+    """A linear map of channels that starts at 0, the same at all places of images or series (n, channels, *places).
 
     Args:
         channels: Of the input.
@@ -52,11 +51,12 @@ class Places(nn.Module):
 
     def __init__(self, channels: int, shape: Shape) -> None:
         super().__init__()
-        self.sides, self.channels = (shape[1], shape[2]), ZeroLinear(channels, shape[0], bias=False)
+        self.pool = nn.AdaptiveAvgPool1d(shape[1]) if len(shape) == 2 else nn.AdaptiveAvgPool2d((shape[1], shape[2]))
+        self.channels = ZeroLinear(channels, shape[0], bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, *shape) of images x of any size, whose places are averaged or repeated."""
-        result: Tensor = self.channels(F.adaptive_avg_pool2d(x, self.sides).movedim(1, -1)).movedim(-1, 1)
+        """(n, *shape) of x of any size, whose places are averaged or repeated."""
+        result: Tensor = self.channels(self.pool(x).movedim(1, -1)).movedim(-1, 1)
         return result
 
 
@@ -247,7 +247,7 @@ def _sight(stage: str, shape: Shape, inputs: Shape, wanted: bool) -> nn.Module |
     if len(shape) == 1:
         summary = Summary(inputs)
         return nn.Sequential(summary, ZeroLinear(summary.width, shape[0], bias=False))
-    if len(shape) == 3 and len(inputs) == 3:
+    if len(shape) == len(inputs) and len(shape) in (2, 3):
         return Places(inputs[0], shape)
     what = f"inputs of shape {inputs} cannot be brought to stage {stage}, which gives {shape}"
     raise ConfigError("sharing.shortcut", what, wanted, "Set sharing.shortcut=false.")
