@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
     "table": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
     "rows": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
-    "series": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
+    "series": {"encoder": {"name": "conv1d"}, "normalise": "joint", "steps": 800, "batch": 64},
     "images": {
         "encoder": {"name": "digit_cnn", "channels": [16, 32], "kernel": 3, "padding": 1, "width": 64},
         "normalise": "per_domain",
