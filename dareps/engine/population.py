@@ -17,6 +17,8 @@ from dareps.recipe.method import Method
 from dareps.sharing._apart import apart_in, origin
 from dareps.types import LOOK, ORDINARY, Meeting, Step, SubStep
 
+STACK = "engine.stack"
+
 
 class Population:
     """S copies of a method that differ in their seed.
@@ -92,10 +94,10 @@ class Population:
         try:
             totals, values = torch.vmap(one)(self.parameters, self.buffers, x, dict(y), self.seed)
         except RuntimeError as error:
-            if "vmap" not in str(error):
+            if "vmap" not in str(error) and "Batching rule" not in str(error):
                 raise
             what = f"the method cannot be stacked ({str(error).splitlines()[0]})"
-            raise ContractError("engine.stack", what, fix="Train with engine.stack=false.") from error
+            raise ContractError(STACK, what, fix="Train with engine.stack=false.") from error
         return totals.sum(), values
 
     def changes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import torch
 from dareps.engine.weight_files import WeightFile, read_weights
 from dareps.errors import ConfigError
 from dareps.maths.domains import DomainNorm
+from dareps.maths.staged import Staged
 from dareps.plugin import suggestion
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Recipe
+from dareps.sharing._part import Part
 from dareps.transfer._loading import Place, load_into, refusal
 from dareps.transfer._names import stored
 from dareps.transfer._report import Entry, MappingReport
@@ -61,7 +63,8 @@ def load_weights(method: Method, settings: Pretrained, file: WeightFile) -> Mapp
     _check_parts(settings, places)
     stages = list(dict.fromkeys(place.part.partition(".")[2] for place in places if _staged(place) and not place.own))
     keys = {place.key for place in places}
-    found, notes = stored(file.tensors, settings.rename, stages, keys, encoder.known_as())
+    aliases = {**encoder.known_as(), **_aliases(method)}
+    found, notes = stored(file.tensors, settings.rename, stages, keys, aliases)
     loading = load_into(places, found, settings)
     hint = ""
     if file.made_by and file.made_by != type(encoder).name:
@@ -102,6 +105,11 @@ def _place(drawn: str, name: str) -> Place:
     parts = drawn.split(".")
     stage = f".{parts[parts.index('chain') + 1]}" if parts[0] == "encoder" and "chain" in parts else ""
     return Place(name, drawn, f"{parts[0]}{stage}", nothing, _SCHEMES)
+
+
+def _aliases(method: Method) -> Mapping[str, str]:
+    """What the encoder itself knows of the names in its chain."""
+    return next((own.aliases for own in method.encoder.modules() if isinstance(own, Staged | Part)), {})
 
 
 def _staged(place: Place) -> bool:
