@@ -68,6 +68,9 @@ def imported(name: str) -> Callable[..., object]:
         found = getattr(found, part)
     if not callable(found):
         raise ConfigError(WHERE, f"{attribute} is no class and no function", name, "Name what makes the network.")
+    # A saved model says what to call, and nobody who loads it expects commands of the system.
+    if str(getattr(found, "__module__", "")).partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
+        raise ConfigError(WHERE, "Python's own library makes no networks", name, "Name what makes the network.")
     return found
 
 

@@ -12,6 +12,7 @@ from dareps.engine.capture import Inputs
 from dareps.engine.rows import Pool
 from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import Noise
+from dareps.maths.staged import hosts_in
 from dareps.recipe.initial import draw_anew
 from dareps.recipe.method import Method
 from dareps.sharing._apart import apart_in, origin
@@ -96,7 +97,8 @@ class Population:
         except RuntimeError as error:
             if "vmap" not in str(error) and "Batching rule" not in str(error):
                 raise
-            what = f"the method cannot be stacked ({str(error).splitlines()[0]})"
+            why = hosts_in(self.method) or str(error).splitlines()[:1]
+            what = f"the method cannot be stacked ({', '.join(why)})"
             raise ContractError(STACK, what, fix="Train with engine.stack=false.") from error
         return totals.sum(), values
 

@@ -66,7 +66,7 @@ class Deciding(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.fc = nn.Linear(256, 8)
+        self.fc = nn.LazyLinear(8)
 
     def forward(self, x):
         x = self.fc(x.flatten(1))
@@ -78,7 +78,7 @@ class Noisy(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.fc = nn.Linear(256, 8)
+        self.fc = nn.LazyLinear(8)
 
     def forward(self, x):
         x = F.dropout(self.fc(x.flatten(1)), 0.3, self.training)
