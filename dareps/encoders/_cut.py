@@ -29,6 +29,7 @@ class Cut(nn.Module):
         super().__init__()
         held = fx.GraphModule(net, graph)
         self.run = type(held).forward  # A plain function, which copies of a stage can share.
+        self.not_in_files: tuple[str, ...] = getattr(net, "not_in_files", ())
         for name, child in held.named_children():
             self.add_module(name, child)
         for name, parameter in held.named_parameters(recurse=False):
@@ -97,7 +98,7 @@ def cut(net: nn.Module, stages: Sequence[str]) -> dict[str, nn.Module]:
     Raises:
         ConfigError: There is no such submodule, `forward` cannot be followed, or the stages are no chain.
     """
-    known = [path for path, _ in net.named_modules() if path]
+    names, known = stage_names(stages), [path for path, _ in net.named_modules() if path]
     for path in stages:
         if path not in known:
             raise ConfigError(WHERE, "the network has no such submodule", path, suggestion(path, known))
@@ -107,7 +108,6 @@ def cut(net: nn.Module, stages: Sequence[str]) -> dict[str, nn.Module]:
     if not isinstance(last, fx.Node):
         raise ConfigError(WHERE, "the network gives no single tensor", type(last).__name__, "Let it give one.")
     ends = [*_entries(levels, last, stages), last]
-    names = stage_names(stages)
     graphs = {
         path: _between(entry, leave, [node for node, level in levels.items() if level == number])
         for number, (path, (entry, leave)) in enumerate(zip(stages, pairwise(ends), strict=True))

@@ -68,7 +68,14 @@ def keep_still(net: nn.Module) -> None:
                 delattr(module, name)
                 module.register_buffer(name, parameter.detach())
         for name, buffer in list(module.named_buffers(recurse=False)):
+            if name in module._non_persistent_buffers_set:
+                _note(module, name)
             module.register_buffer(name, buffer)
+
+
+def _note(module: Any, name: str) -> None:
+    """Note a buffer that files of the network's weights do not have."""
+    module.not_in_files = (*getattr(module, "not_in_files", ()), name)
 
 
 def check_state(net: nn.Module, where: str) -> None:
@@ -113,7 +120,9 @@ def _normalisation(old: nn.modules.batchnorm._BatchNorm, norm: Norm) -> nn.Modul
     new.eps, new.momentum = old.eps, 0.1 if old.momentum is None else old.momentum
     for name in ("weight", "bias"):
         value = getattr(old, name)
-        if value is not None:
+        if value is None:
+            _note(new, name)
+        else:
             getattr(new, name).copy_(value)
         if name not in dict(old.named_parameters(recurse=False)):  # It has none, or one that keeps still.
             fixed = getattr(new, name).detach()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dareps.encoders._chains import check_drawn
-from dareps.encoders._imported import WHERE, imported
+from dareps.encoders._imported import WHERE, imported, reason
 from dareps.encoders._layers import KeyedDropout
 from dareps.encoders._shapes import Norm, Shape
 from dareps.encoders._source import ONE, ROWS, Facts, Source, drawn, facts_of, plain, tensors
@@ -96,7 +96,7 @@ class Network(Stages):
                     x = functional_call(stage, state, (x,))
                     found[name] = tuple(x.shape[1:])
         except Exception as error:
-            self.host = f"it reads values of tensors ({reason(error)})"
+            self.host = f"it cannot run without values ({reason(error)})"
             found = super()._measure(where, shape)
         self.train()
         return found

@@ -24,6 +24,7 @@ from dareps.transfer.pretrained import Pretrained
 CHAIN = "encoder.encoder.chain."
 _SCHEMES = "of a part that is drawn by itself, such as experts and mixing weights"
 _STEMS = "of an input stem, which belongs to its domain"
+_CONSTANTS = "no weight, which files do not have"
 _ADAPTERS = "an adapter, which begins as it is drawn"
 
 
@@ -88,6 +89,8 @@ def places_of(method: Method) -> list[Place]:
         place = _place(f"{method.drawn_as(module)}.{leaf}" if module else leaf, name)
         norm = bool(module) and isinstance(method.get_submodule(module), DomainNorm)
         found.append(replace(place, value=value, norm=norm))
+    spare = {f"{path}.{name}" for path, own in method.named_modules() for name in getattr(own, "not_in_files", ())}
+    found = [replace(place, own=place.own or _CONSTANTS) if place.name in spare else place for place in found]
     weights = (place.key for place in found if _staged(place) and not place.own and place.value.dim() > 1)
     first = next(weights, "")
     return [replace(place, first=place.key == first) for place in found]

@@ -180,3 +180,6 @@ KEPT = nn.Linear(4, 4)
 def kept():
     """The same network every time."""
     return KEPT
+
+
+NUMBER = 3
