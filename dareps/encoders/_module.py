@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +13,11 @@ from dareps.encoders._chains import check_drawn
 from dareps.encoders._imported import WHERE, imported, reason
 from dareps.encoders._layers import KeyedDropout
 from dareps.encoders._shapes import Norm, Shape
-from dareps.encoders._source import ONE, ROWS, Facts, Source, drawn, facts_of, plain, tensors
+from dareps.encoders._source import ONE, ROWS, Facts, Source, drawn, facts_of, tensors
 from dareps.encoders._stages import Stages
 from dareps.maths.domains import group_scope
 from dareps.maths.drawn import DrawnTogether, seeded
 from dareps.maths.noise import current_noise
-
-if TYPE_CHECKING:
-    from dareps.encoders.module import Module
 
 
 class Stage(DrawnTogether):
@@ -102,25 +98,34 @@ class Network(Stages):
         return found
 
 
-def network_of(settings: Module, shape: Shape, norm: Norm) -> Network:
-    """The encoder of some settings.
+def network_of(
+    name: str, arguments: Mapping[str, object], stages: tuple[str, ...], shape: Shape, norm: Norm, *, drawn_anew: bool
+) -> Network:
+    """The encoder of a network that is imported.
+
+    Args:
+        name: Where it is imported from.
+        arguments: What makes it is called with.
+        stages: Paths of submodules.
+        shape: Shape of one row.
+        norm: Makes normalisation layers.
+        drawn_anew: Let every layer draw its weights by its own rule, in place of the network.
 
     Raises:
         ConfigError: The network cannot be imported, made, cut or run.
     """
-    make, arguments = imported(settings.import_), json.dumps(settings.arguments, sort_keys=True)
-    bare = Source(settings.import_, make, arguments, settings.stages, shape)
-    source = Source(*plain(bare), norm, facts_of(*plain(bare)))
-    own = source if settings.weights == "own" else None
+    make, text = imported(name), json.dumps(arguments, sort_keys=True)
+    source = Source(name, make, text, stages, shape, norm, facts_of(name, make, text, stages, shape))
+    own = None if drawn_anew else source
     with seeded(0):
         parts = source.parts(source.net())
         if own is None:
             check_drawn(nn.ModuleDict(parts), WHERE)
-        stages: dict[str, nn.Module] = {name: Stage(name, net, own, source.facts) for name, net in parts.items()}
+        chain: dict[str, nn.Module] = {stage: Stage(stage, net, own, source.facts) for stage, net in parts.items()}
         if not source.facts.flat:
-            stages["flatten" if "flatten" not in stages else "features"] = Rows()
-        network = Network(WHERE, shape, stages)
-    network.aliases = _aliases(parts, bool(settings.stages))
+            chain["flatten" if "flatten" not in chain else "features"] = Rows()
+        network = Network(WHERE, shape, chain)
+    network.aliases = _aliases(parts, bool(stages))
     if source.facts.noisy:
         network.host = "it draws noise of its own"
     return network

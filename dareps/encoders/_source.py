@@ -178,10 +178,6 @@ def rows(shape: Shape) -> Tensor:
     return (0.7 * torch.arange(ROWS * math.prod(shape))).sin().view(ROWS, *shape) + 0.3
 
 
-def plain(source: Source) -> tuple[str, Callable[..., object], str, tuple[str, ...], Shape]:
-    return source.name, source.make, source.arguments, source.stages, source.shape
-
-
 @lru_cache(maxsize=1)
 def drawn(source: Source, seed: int) -> dict[str, dict[str, Tensor]]:
     """One draw of a network: stage -> what it holds by name. The last one is kept for the other stages."""

@@ -58,7 +58,8 @@ class Module(Encoder):
         """Stages by the names of the submodules."""
         from dareps.encoders._module import network_of
 
-        return network_of(self, shape, norm)
+        anew = self.weights == "drawn"
+        return network_of(self.import_, self.arguments, self.stages, shape, norm, drawn_anew=anew)
 
     def keyed(self, checksum: Callable[[Path], str]) -> dict[str, Any]:
         """The file's content beside the name of a module, or in place of a path."""
