@@ -101,9 +101,10 @@ class Settings(BaseModel):
     @classmethod
     def _known_keys(cls, value: Any) -> Any:
         """Refuse unknown keys with the nearest spelling, which pydantic's own message lacks."""
+        known = {field.alias or name for name, field in cls.model_fields.items()}  # Some are words of Python's own.
         for key in value if isinstance(value, Mapping) else ():
-            if key not in cls.model_fields:
-                context = {"key": str(key), "fix": suggestion(str(key), cls.model_fields)}
+            if key not in known and key not in cls.model_fields:
+                context = {"key": str(key), "fix": suggestion(str(key), known)}
                 raise PydanticCustomError("unknown_key", "unknown key '{key}'. {fix}", context)
         return value
 

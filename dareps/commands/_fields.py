@@ -45,7 +45,7 @@ class Line:
 def setting_lines(settings: Settings, head: str = "") -> Iterator[Line]:
     """The settings below bound ones, depth first, each under its override's path."""
     for name, field in type(settings).model_fields.items():
-        value, path = getattr(settings, name), f"{head}.{name}".lstrip(".")
+        value, path = getattr(settings, name), f"{head}.{field.alias or name}".lstrip(".")
         yield from _lines(value, path, accepted(field), field_texts(type(settings)).get(name, ""))
 
 
@@ -54,7 +54,7 @@ def class_lines(settings: type[Settings]) -> Iterator[Line]:
     for name, field in settings.model_fields.items():
         text = field_texts(settings).get(name, "")
         default = "(needed)" if field.is_required() else _shown(field.get_default(call_default_factory=True))
-        yield Line(name, default, accepted(field), text)
+        yield Line(field.alias or name, default, accepted(field), text)
 
 
 def field_texts(settings: type[Settings]) -> Mapping[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ContractError
@@ -30,6 +30,11 @@ class Encoder(Plugin, family="encoder"):
     def fetched(self) -> Path | Mapping[str, Tensor] | None:
         """The weights that the network starts from, as a file or by name; fetched where they are not here yet."""
         return self.own_file()
+
+    def keyed(self, checksum: Callable[[Path], str]) -> dict[str, Any]:
+        """Settings that a run's key says otherwise than the configuration: what is in a file, not where it lies."""
+        own = self.own_file()
+        return {} if own is None else {"weights": checksum(own)}
 
     def known_as(self) -> Mapping[str, str]:
         """What others call the beginnings of the names of its tensors -> these beginnings here."""

@@ -70,7 +70,7 @@ def chain_of(net: nn.Module, shape: Shape, norm: Norm, where: str) -> dict[str, 
         if new is not None:
             above, _, name = path.rpartition(".")
             setattr(holder.get_submodule(above), name, new)
-    _check_drawn(holder, where)
+    check_drawn(holder, where)
     return dict(holder.items())
 
 
@@ -91,7 +91,7 @@ def _counterpart(layer: nn.Module, norm: Norm, where: str) -> nn.Module | None:
     return None
 
 
-def _check_drawn(net: nn.Module, where: str) -> None:
+def check_drawn(net: nn.Module, where: str) -> None:
     """Refuse parameters that timm draws and nobody can draw again by the run's seed.
 
     Raises:

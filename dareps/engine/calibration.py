@@ -50,11 +50,12 @@ def _run(method: Method, domain: str, inputs: Inputs, x: np.ndarray) -> None:
 
 
 def _in_one_batch(layers: Sequence[DomainNorm], x: np.ndarray, run: Callable[[np.ndarray], None]) -> None:
+    own = [layer.momentum for layer in layers]
     for layer in layers:
         layer.calibrating, layer.momentum = True, 1.0
     run(x)
-    for layer in layers:
-        layer.calibrating, layer.momentum = False, 0.1
+    for layer, momentum in zip(layers, own, strict=True):
+        layer.calibrating, layer.momentum = False, momentum
 
 
 def _layer_by_layer(

@@ -21,12 +21,13 @@ from dareps.engine.ledger import Ledger
 from dareps.engine.loop import Hooks, Stopped, Trainer
 from dareps.engine.memory import keep_freed_memory
 from dareps.engine.outcome import Identity, Outcome
+from dareps.engine.population import STACK
 from dareps.engine.progress import Report
 from dareps.engine.resume import Checkpointer
 from dareps.engine.scoring import Finished, outcome_of
 from dareps.engine.shallow import fit_shallow
 from dareps.engine.state import DTYPES
-from dareps.errors import CheckpointError, ConfigError, DarepsError, DataError, StoreError
+from dareps.errors import CheckpointError, ConfigError, ContractError, DarepsError, DataError, StoreError
 from dareps.recipe.bind import run_key
 from dareps.recipe.settings import Run
 from dareps.transfer import MappingReport
@@ -73,7 +74,13 @@ def execute(runs: Sequence[Run], surroundings: Surroundings) -> list[Outcome]:
         identities = [identity_of(run, run_key(run, own.checksum)) for run, own in zip(runs, data, strict=True)]
         if runs[0].method.shallow:
             return [_shallow(*triple, surroundings) for triple in zip(runs, data, identities, strict=True)]
-        return _train(runs, data, identities, surroundings)
+        try:
+            return _train(runs, data, identities, surroundings)
+        except ContractError as error:
+            if len(runs) == 1 or error.where != STACK:
+                raise
+            warnings.warn(f"{STACK}: {error.what}; the seeds train one by one.", stacklevel=2)
+        return _one_by_one(runs, identities, surroundings)
     except (Stopped, StoreError):
         raise
     except DarepsError as error:
@@ -116,6 +123,14 @@ def _train(
         own = Finished(runs[copy], data[copy], identities[copy], ledger, method, seconds)
         outcomes.append(_scored(own, surroundings))
     return outcomes
+
+
+def _one_by_one(runs: Sequence[Run], identities: Sequence[Identity], surroundings: Surroundings) -> list[Outcome]:
+    """Runs that no stack can hold; where one is stopped, those before it go on from their last checkpoints."""
+    found = [outcome for run in runs for outcome in execute([run], surroundings)]
+    for own in identities:
+        checkpoint_path(surroundings.folder, [own.key]).unlink(missing_ok=True)
+    return found
 
 
 def _shallow(run: Run, data: SplitData, own: Identity, surroundings: Surroundings) -> Outcome:

@@ -77,7 +77,8 @@ def _still(encoder: torch.nn.Module, population: Population, plan: Plan) -> int:
 def _draws(encoder: Staged, stage: str) -> bool:
     """Whether a stage draws noise although nothing in it learns: such a stage stays in training mode."""
     modules = list(encoder.chain[stage].modules())
-    return any(isinstance(module, Dropout) for module in modules) and not list(encoder.chain[stage].parameters())
+    draws = any(isinstance(module, Dropout) or getattr(module, "noisy", False) for module in modules)
+    return draws and not list(encoder.chain[stage].parameters())
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from dareps.engine.carry import Former, check_names, start_anew
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.features import after, cut_of, put_features
 from dareps.engine.guard import to_let_go
+from dareps.engine.hosts import hosts_of
 from dareps.engine.idle import warn_of_idle
 from dareps.engine.judging import Point, judge
 from dareps.engine.ledger import Ledger
@@ -32,7 +33,6 @@ from dareps.engine.rows import Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, Precision, broken, inherit, load_optimizer
 from dareps.engine.update import Update
-from dareps.recipe.bind import parts as parts_of
 from dareps.recipe.settings import Run
 from dareps.transfer import Train
 from dareps.types import SubStep
@@ -222,8 +222,7 @@ class Trainer:
             wants_after_step(self.population.method),
             self.engine.conflict if watched else None,
         )
-        host = [*(type(part).name for part in parts_of(self.run.method) if part.host), *filter(None, [pool.host])]
-        return maybe_capture(step, self.engine.capture, self.device, host)
+        return maybe_capture(step, self.engine.capture, self.device, hosts_of(self.population.method, pool.host))
 
     def inputs(self, plan: Plan, pool: Pool, start: int, stop: int) -> Iterator[Inputs]:
         """The tensors of steps `start` to `stop` of a phase, copied to the device together."""

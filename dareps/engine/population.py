@@ -12,10 +12,13 @@ from dareps.engine.capture import Inputs
 from dareps.engine.rows import Pool
 from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import Noise
+from dareps.maths.staged import hosts_in
 from dareps.recipe.initial import draw_anew
 from dareps.recipe.method import Method
 from dareps.sharing._apart import apart_in, origin
 from dareps.types import LOOK, ORDINARY, Meeting, Step, SubStep
+
+STACK = "engine.stack"
 
 
 class Population:
@@ -92,10 +95,11 @@ class Population:
         try:
             totals, values = torch.vmap(one)(self.parameters, self.buffers, x, dict(y), self.seed)
         except RuntimeError as error:
-            if "vmap" not in str(error):
+            if "vmap" not in str(error) and "Batching rule" not in str(error):
                 raise
-            what = f"the method cannot be stacked ({str(error).splitlines()[0]})"
-            raise ContractError("engine.stack", what, fix="Train with engine.stack=false.") from error
+            why = hosts_in(self.method) or str(error).splitlines()[:1]
+            what = f"the method cannot be stacked ({', '.join(why)})"
+            raise ContractError(STACK, what, fix="Train with engine.stack=false.") from error
         return totals.sum(), values
 
     def changes(

@@ -220,7 +220,11 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     shape, sides = tuple(record["shape"]), (tuple(bound.source), tuple(bound.target))
     method = Method(bound.method, shape, tasks, *sides, bound.seed, type(bound.data).forms)
     state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
-    method.to(dtype=next(iter(state.values())).dtype).adopt(state)
+    try:
+        method.to(dtype=next(iter(state.values())).dtype).adopt(state)
+    except RuntimeError:
+        fix = "Give it back the code and the packages that it was trained with."
+        raise CheckpointError(str(run), "the weights do not fit the network that the run names", fix=fix) from None
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import torch
 from dareps.engine.weight_files import WeightFile, read_weights
 from dareps.errors import ConfigError
 from dareps.maths.domains import DomainNorm
+from dareps.maths.staged import Staged
 from dareps.plugin import suggestion
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Recipe
+from dareps.sharing._part import Part
 from dareps.transfer._loading import Place, load_into, refusal
 from dareps.transfer._names import stored
 from dareps.transfer._report import Entry, MappingReport
@@ -22,6 +24,7 @@ from dareps.transfer.pretrained import Pretrained
 CHAIN = "encoder.encoder.chain."
 _SCHEMES = "of a part that is drawn by itself, such as experts and mixing weights"
 _STEMS = "of an input stem, which belongs to its domain"
+_CONSTANTS = "no weight, which files do not have"
 _ADAPTERS = "an adapter, which begins as it is drawn"
 
 
@@ -61,7 +64,8 @@ def load_weights(method: Method, settings: Pretrained, file: WeightFile) -> Mapp
     _check_parts(settings, places)
     stages = list(dict.fromkeys(place.part.partition(".")[2] for place in places if _staged(place) and not place.own))
     keys = {place.key for place in places}
-    found, notes = stored(file.tensors, settings.rename, stages, keys, encoder.known_as())
+    aliases = {**encoder.known_as(), **_aliases(method)}
+    found, notes = stored(file.tensors, settings.rename, stages, keys, aliases)
     loading = load_into(places, found, settings)
     hint = ""
     if file.made_by and file.made_by != type(encoder).name:
@@ -85,6 +89,8 @@ def places_of(method: Method) -> list[Place]:
         place = _place(f"{method.drawn_as(module)}.{leaf}" if module else leaf, name)
         norm = bool(module) and isinstance(method.get_submodule(module), DomainNorm)
         found.append(replace(place, value=value, norm=norm))
+    spare = {f"{path}.{name}" for path, own in method.named_modules() for name in getattr(own, "not_in_files", ())}
+    found = [replace(place, own=place.own or _CONSTANTS) if place.name in spare else place for place in found]
     weights = (place.key for place in found if _staged(place) and not place.own and place.value.dim() > 1)
     first = next(weights, "")
     return [replace(place, first=place.key == first) for place in found]
@@ -102,6 +108,11 @@ def _place(drawn: str, name: str) -> Place:
     parts = drawn.split(".")
     stage = f".{parts[parts.index('chain') + 1]}" if parts[0] == "encoder" and "chain" in parts else ""
     return Place(name, drawn, f"{parts[0]}{stage}", nothing, _SCHEMES)
+
+
+def _aliases(method: Method) -> Mapping[str, str]:
+    """What the encoder itself knows of the names in its chain."""
+    return next((own.aliases for own in method.encoder.modules() if isinstance(own, Staged | Part)), {})
 
 
 def _staged(place: Place) -> bool:

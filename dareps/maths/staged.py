@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -26,11 +27,15 @@ class Staged(nn.Module):
         names: The stages, in order.
         chain: Stage name -> module.
         shapes: Output shape of one row after each stage.
+        aliases: What others call the beginnings of the names in the chain -> these beginnings here.
+        host: Why it needs the host in every step, so that it can be neither stacked nor captured; empty if it does not.
     """
 
     names: tuple[str, ...]
     chain: nn.ModuleDict
     shapes: dict[str, tuple[int, ...]]
+    aliases: Mapping[str, str] = MappingProxyType({})
+    host: str = ""
 
     @property
     def whole(self) -> tuple[str, ...]:
@@ -54,6 +59,16 @@ class Staged(nn.Module):
         for name, stage in self.chain.items():
             x = outputs[name] = stage(x)
         return outputs
+
+
+def hosts_in(module: nn.Module) -> list[str]:
+    """Why encoders inside need the host in every step, each reason once."""
+    return list(dict.fromkeys(filter(None, (getattr(own, "host", "") for own in module.modules() if _staged(own)))))
+
+
+def _staged(module: nn.Module) -> bool:
+    """Whether it is an encoder or a part of one."""
+    return hasattr(module, "chain") and hasattr(module, "whole")
 
 
 Stage = tuple[str, nn.Module]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dareps.maths.domains import group_scope
+from dareps.maths.drawn import drawn_by, place_of
 from dareps.maths.keys import key_of
 from dareps.recipe.heads import undecided
 from dareps.sharing._base import Blueprint
@@ -23,7 +24,8 @@ def initialise(module: nn.Module, seed: int, drawn_as: Callable[[str], str] = la
     for path, child in module.named_modules():
         reset = getattr(child, "reset_parameters", None)
         if callable(reset):
-            torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path)) % 2**63)
+            place = place_of(child, drawn_as(path))
+            torch.default_generator.manual_seed(key_of("initialise", seed, place) % 2**63)
             reset()
 
 
@@ -35,14 +37,16 @@ def draw_anew(
     Returns:
         The parameters, of those in `names`, whose modules do not say how to draw them; they stay as they are.
     """
-    left = []
+    left, done = [], set[str]()
     with torch.random.fork_rng(devices=()):
         for path, child in module.named_modules():
-            own = [f"{path}.{name}" for name, _ in child.named_parameters(recurse=False)]
+            own = [name for name in (f"{path}.{name}" for name in drawn_by(child)) if name not in done]
             wanted = [name for name in own if name in names]
             reset = getattr(child, "reset_parameters", None)
+            done.update(own)
             if wanted and callable(reset):
-                torch.default_generator.manual_seed(key_of("initialise", seed, drawn_as(path), phase) % 2**63)
+                place = place_of(child, drawn_as(path))
+                torch.default_generator.manual_seed(key_of("initialise", seed, place, phase) % 2**63)
                 reset()
             else:
                 left += wanted

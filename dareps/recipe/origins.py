@@ -17,7 +17,6 @@ def by_content(method: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     changed = dict(method)
     if recipe.pretrained is not None:
         changed["pretrained"] = {**method["pretrained"], "file": checksum_of(recipe.pretrained.path())}
-    own = recipe.encoder.own_file() if recipe.encoder is not None else None
-    if own is not None:
-        changed["encoder"] = {**method["encoder"], "weights": checksum_of(own)}
+    if recipe.encoder is not None:
+        changed["encoder"] = {**method["encoder"], **recipe.encoder.keyed(checksum_of)}
     return changed

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from dareps.errors import ConfigError
 from dareps.maths.noise import Dropout
-from dareps.maths.staged import Staged, recording
+from dareps.maths.staged import Staged, hosts_in, recording
 from dareps.plugin import suggestion
 from dareps.sharing._base import Blueprint
 from dareps.sharing._branched import BranchedModule
@@ -78,7 +78,7 @@ def _may_stack(encoder: nn.Module) -> bool:
     """Whether an encoder is a function of weights and rows alone, by matrices: stacked convolutions are slow ones."""
     noisy = any(isinstance(module, Dropout) for module in encoder.modules())
     sizes = [parameter.dim() for parameter in encoder.parameters()]
-    return not noisy and not list(encoder.buffers()) and 0 < max(sizes, default=0) <= 2
+    return not noisy and not hosts_in(encoder) and not list(encoder.buffers()) and 0 < max(sizes, default=0) <= 2
 
 
 def with_parameters(encoder: Staged) -> list[str]:

@@ -18,11 +18,12 @@ class Part(nn.Module):
 
     Attributes:
         whole: All stages of the encoder.
+        aliases: As the encoder's; likewise `host`.
     """
 
     def __init__(self, encoder: Staged, stages: Sequence[str]) -> None:
         super().__init__()
-        self.whole = encoder.whole
+        self.whole, self.aliases, self.host = encoder.whole, encoder.aliases, encoder.host
         self.chain = nn.ModuleDict({stage: encoder.chain[stage] for stage in stages})
 
     def forward(self, x: Tensor) -> Tensor:

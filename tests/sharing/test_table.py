@@ -30,8 +30,9 @@ FITTED = {
     "digit_cnn": {"padding": 2, "channels": (4, 6), "width": 6},
     "conv1d": {"channels": (4, 6), "kernels": (3,), "width": 6},
     "series_transformer": {"embedding": 4, "heads": 2, "hidden": 6, "width": 6},
+    "module": {"import": "tests.encoders._nets:Digits", "stages": ("conv1", "conv2", "fc")},
 }
-STAGED = ("digit_cnn", "conv1d", "series_transformer")
+STAGED = tuple(FITTED)
 """Encoders of several stages."""
 REFUSALS = {
     ("hierarchical", "domains"): "no stages to split",
