@@ -243,4 +243,4 @@ def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predicts(name: str) -> bool:
     """Whether a tensor of the method takes part in prediction."""
-    return not name.startswith(("align.", "shadow."))
+    return not name.startswith(("align.", "shadow.", "reweight."))
