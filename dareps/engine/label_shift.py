@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.special import softmax
 
 from dareps.data._base import SplitData
 from dareps.engine.evaluate import Evaluator
 from dareps.errors import ConfigError, DataError
 from dareps.maths.label_shift import ClassShares, class_shares, hard, shares_of
 from dareps.recipe.method import Method
+from dareps.selection._base import Outputs
 from dareps.types import Task
 
 
@@ -53,11 +53,11 @@ def estimate(
     """The same by an evaluator of the split."""
     data = evaluator.data
     own = _task_of(evaluator, task)
-    labels, held = known_rows(evaluator, method, own)
-    told = evaluator.seen(method, data.target_train)[own.name].logits
+    labels, held = _known(evaluator, method, own)
+    told = evaluator.seen(method, data.target_train)[own.name]
     train = np.mean([shares_of(part.y[own.name], own.size) for part in data.source_train], axis=0)
-    read = probabilities if soft else hard
-    return class_shares(labels, read(held), read(told), train, draws=draws, seed=seed)
+    read = [rows.probabilities if soft else hard(rows.logits) for rows in (held, told)]
+    return class_shares(labels, *read, train, draws=draws, seed=seed)
 
 
 def reweigh(method: Method, evaluator: Evaluator) -> dict[str, float]:
@@ -76,8 +76,8 @@ def reweigh(method: Method, evaluator: Evaluator) -> dict[str, float]:
     return found
 
 
-def known_rows(evaluator: Evaluator, method: Method, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) and outputs (n, c) of the source validation rows that have a label of a task of classes.
+def _known(evaluator: Evaluator, method: Method, task: Task) -> tuple[np.ndarray, Outputs]:
+    """Labels (n,) and outputs of the source validation rows that have a label of a task of classes.
 
     Raises:
         DataError: There is none.
@@ -88,12 +88,8 @@ def known_rows(evaluator: Evaluator, method: Method, task: Task) -> tuple[np.nda
     if not known.any():
         what = f"no source validation row has a label of {task.name}"
         raise DataError("label shift", what, len(labels), "Label more source rows.")
-    return labels[known], evaluator.seen(method, parts)[task.name].logits[known]
-
-
-def probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Softmax of outputs (n, c)."""
-    return np.asarray(softmax(outputs, axis=1))
+    found = evaluator.seen(method, parts)[task.name]
+    return labels[known], Outputs(found.features[known], found.logits[known])
 
 
 def _task_of(evaluator: Evaluator, name: str | None) -> Task:
