@@ -56,8 +56,8 @@ def estimate(
     labels, held = _known(evaluator, method, own)
     told = evaluator.seen(method, data.target_train)[own.name]
     train = np.mean([shares_of(part.y[own.name], own.size) for part in data.source_train], axis=0)
-    read = [rows.probabilities if soft else hard(rows.logits) for rows in (held, told)]
-    return class_shares(labels, *read, train, draws=draws, seed=seed)
+    known, asked = (rows.probabilities if soft else hard(rows.logits) for rows in (held, told))
+    return class_shares(labels, known, asked, train, draws=draws, seed=seed)
 
 
 def reweigh(method: Method, evaluator: Evaluator) -> dict[str, float]:
