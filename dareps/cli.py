@@ -236,11 +236,15 @@ def predict(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .npy, .npz, .csv, .svmlight, .libsvm or .txt.")],
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="Where predictions go.  [default: printed]")] = None,
     device: Device = "auto",
+    sets: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Add the classes of a set that holds the right one with this probability."),
+    ] = None,
 ) -> None:
     """Predict the class of every row of a file."""
     from dareps.commands.predict import predict as command
 
-    command(run, file, out, device)
+    command(run, file, out, device, sets)
 
 
 app.command()(adapt)

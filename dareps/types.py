@@ -53,6 +53,7 @@ class Labelled:
         y: Labels by task, only of tasks that some row of the stream has one of. Missing ones are -1 for classes and NaN
             for numbers; regression targets are standardised.
         complete: Tasks of which no row lacks a label, so that nobody has to look for missing ones.
+        weights: Factor (n,) of each row's loss, by task; tasks that are not in it count every row once.
     """
 
     domain: str
@@ -60,6 +61,7 @@ class Labelled:
     x: Tensor
     y: Mapping[str, Tensor]
     complete: frozenset[str] = frozenset()
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 Rows = Labelled | Unlabelled

@@ -20,12 +20,24 @@ if TYPE_CHECKING:
 SPARSE: Final = (".svmlight", ".libsvm", ".txt")
 KINDS: Final = (".npy", ".npz", ".csv", *SPARSE)
 KEY: Final = "x"
+FEW: Final = 50
+"""Calibration rows below which coverage may be several points off."""
+BETWEEN: Final = "|"
+"""Stands between the classes of a set."""
 
 
-def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
+def predict(run: Path, file: Path, out: Path | None, device: str, coverage: float | None = None) -> None:
     """Write a CSV line per row: its number, class and confidence; for other tasks than of classes its outputs.
 
+    Args:
+        run: A model folder.
+        file: The rows.
+        out: Where the lines go; None prints them.
+        device: Where to compute.
+        coverage: Adds the classes of each row's conformal set, which holds the right one so often; None for no sets.
+
     Raises:
+        ConfigError: The model cannot give sets of this coverage.
         CheckpointError: There is no model, or it is damaged.
         DataError: The file cannot be read, or its rows do not fit the model.
         StoreError: The output cannot be written.
@@ -36,12 +48,15 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
 
     with warnings_told(warn):
         model = load(run, device)
+    if coverage is not None:
+        _check_coverage(model, coverage)
     rows = model.reads(file)
     if rows is None:
         _check_file(file)
         rows = read_rows(file, math.prod(model.shape))
-    found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
-    table = _classes(model, found) if model.task.kind == "classification" else _outputs(model, found)
+    rows, found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
+    sets = None if coverage is None else model.predict_sets(rows, coverage)
+    table = _classes(model, found, sets) if model.task.kind == "classification" else _outputs(model, found)
     if out is None:
         say(table.rstrip("\n"))
         return
@@ -52,6 +67,15 @@ def predict(run: Path, file: Path, out: Path | None, device: str) -> None:
         what = f"cannot be written ({error.strerror})"
         raise StoreError(str(out), what, fix="Choose another file for --out.") from None
     say(f"{len(rows)} rows: {out}")
+
+
+def _check_coverage(model: Model, coverage: float) -> None:
+    """Refuse what the model cannot give, and say what the sets rest on where that is little."""
+    calibration = model.calibrated(coverage)
+    worth = calibration.worth(model.of_target)
+    if worth < FEW:
+        shift = "source and target differ so much that the sets may miss their coverage by far"
+        warn(f"the sets rest on {len(calibration.scores)} source rows that say as much as {worth:.0f}: {shift}")
 
 
 def read_rows(file: Path, width: int) -> np.ndarray:
@@ -128,15 +152,16 @@ def _sparse_rows(file: Path, width: int) -> np.ndarray:
     return array
 
 
-def _answers(model: Model, rows: np.ndarray, *, text: bool) -> np.ndarray:
-    """Probabilities or numbers of the rows, or of the rows as pixels, which a text cannot tell from other numbers."""
+def _answers(model: Model, rows: np.ndarray, *, text: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The rows, or these as pixels, which a text cannot tell from other numbers, and their probabilities or numbers."""
     answer = model.predict if model.task.kind == "regression" else model.predict_proba
     try:
-        return answer(rows)
+        return rows, answer(rows)
     except DataError:
         if not (text and len(rows) and 1 < rows.max() <= 255 and rows.min() >= 0 and not (rows % 1).any()):
             raise
-        return answer(rows.astype("uint8"))
+        pixels = rows.astype("uint8")
+        return pixels, answer(pixels)
 
 
 def _outputs(model: Model, found: np.ndarray) -> str:
@@ -150,10 +175,12 @@ def _outputs(model: Model, found: np.ndarray) -> str:
     return text.getvalue()
 
 
-def _classes(model: Model, probabilities: np.ndarray) -> str:
+def _classes(model: Model, probabilities: np.ndarray, sets: np.ndarray | None) -> str:
+    """The class and its confidence, and where there are `sets` (n, c) the classes of each row's."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("row", "class", "confidence"))
+    writer.writerow(("row", "class", "confidence", *(() if sets is None else ("set",))))
     for row, (label, value) in enumerate(zip(probabilities.argmax(1), probabilities.max(1), strict=True)):
-        writer.writerow((row, model.classes[label], f"{value:.6f}"))
+        own = () if sets is None else (BETWEEN.join(model.classes[number] for number in sets[row].nonzero()[0]),)
+        writer.writerow((row, model.classes[label], f"{value:.6f}", *own))
     return text.getvalue()

@@ -153,7 +153,7 @@ class Trainer:
         freeze_rest(self.population, moving_in(self.population, plan, self.position.step))
         if self.position.step == 0:
             begin(self.population, self.evaluators, [stream_parts(phase, own) for own in self.data])
-            first_passes(self.population, self.evaluators, self.plans, plan, self.run)
+            first_passes(self.population, self.evaluators, self.ledgers, self.plans, plan, self.run)
         assert phase.optimizer is not None
         self.rates = Rates(self.population, self._moving, self.device, plan)
         capturable = self.device.type == "cuda"

@@ -19,7 +19,8 @@ class Selected:
         score: The rule's score there.
         source_metric: The task's main metric on source validation rows: accuracy, R^2 or mean average precision.
         target_metric: The same on target test rows.
-        metrics: Further figures on target test rows, for classes `balanced_accuracy` and `macro_f1`.
+        metrics: Further figures on target test rows, for classes `balanced_accuracy`, `macro_f1` and
+            `calibration_error`.
         confusion: Target test counts, row = true class, column = predicted class; empty without classes.
     """
 
@@ -43,7 +44,7 @@ class UnitScore:
         value: The task's main metric on them.
         metrics: Further figures on them.
         confusion: Counts of classes, as in `Selected`.
-        sums: What the figures of numbers are made of, as in `dareps.tasks.Scores`.
+        sums: What figures of all rows together are made of, as in `dareps.tasks.Scores`.
     """
 
     task: str

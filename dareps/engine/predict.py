@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dareps.data._base import Fitted, SplitData
 from dareps.engine import checkpoint
+from dareps.engine.conformal import Calibration
 from dareps.engine.device import device_of
 from dareps.engine.evaluate import CHUNK, network_input
 from dareps.engine.outcome import Identity
@@ -23,6 +24,7 @@ from dareps.recipe.bind import dump_run, rebind
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump
+from dareps.selection._base import Outputs
 from dareps.sharing._modules import Group
 from dareps.tasks import Scale, kind_of
 from dareps.types import Task
@@ -31,7 +33,13 @@ MODEL = "model.safetensors"
 
 
 def save_model(
-    out: Path, run: Run, identity: Identity, data: SplitData, method: Method, outputs: Mapping[str, np.ndarray]
+    out: Path,
+    run: Run,
+    identity: Identity,
+    data: SplitData,
+    method: Method,
+    outputs: Mapping[str, np.ndarray],
+    calibration: Calibration | None = None,
 ) -> str:
     """Write a run's model, configuration and test predictions; returns the folder relative to `out`.
 
@@ -42,6 +50,7 @@ def save_model(
         data: Its split.
         method: The trained method.
         outputs: Task -> the head's outputs (n, size) on the test rows.
+        calibration: What conformal sets need.
     """
     domains = "-".join(_short(side) for side in (run.source, run.target))
     name = f"{run.recipe}-{domains}-seed{run.seed}-{identity.key[:8]}"
@@ -57,6 +66,8 @@ def save_model(
     for task in data.tasks:
         found = kind_of(task).predicted(data.in_units(task.name, outputs[task.name]))
         tensors["predicted" if task == method.lead else f"predicted/{task.name}"] = torch.from_numpy(found)
+    if calibration is not None:
+        tensors |= {f"conformal/{name}": value for name, value in calibration.tensors().items()}
     record = {
         "run": dump_run(run),
         "key": identity.key,
@@ -88,6 +99,7 @@ class Model:
         name: What to call it.
         scales: Units of regression tasks.
         reads: Gives the raw rows of a file that is like those of the data, where these are files of one's own.
+        calibration: What conformal sets need; None for a model that cannot give any.
     """
 
     def __init__(
@@ -99,9 +111,11 @@ class Model:
         name: str,
         scales: Mapping[str, Scale] | None = None,
         reads: Callable[[Path], np.ndarray | None] = lambda _: None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.method, self.fitted, self.domain = method.eval(), fitted, domain
         self.shape, self.name, self.scales = shape, name, dict(scales or {})
+        self.calibration = calibration
         self.task: Task = method.lead
         self.reads = reads
         self.device = next(method.parameters()).device
@@ -128,7 +142,7 @@ class Model:
         own = self._named(task)
         if own.kind == "regression":
             raise ConfigError("predict_proba", "numbers have no probabilities", own.name, "Use predict(x, task).")
-        outputs = torch.from_numpy(self._outputs(x, own))
+        outputs = torch.from_numpy(self._outputs(x, own).logits)
         return np.asarray((outputs.softmax(dim=1) if own.kind == "classification" else outputs.sigmoid()).numpy())
 
     def predict(self, x: Any, task: str | None = None) -> np.ndarray:
@@ -140,9 +154,43 @@ class Model:
         own = self._named(task)
         if own.kind == "classification":
             return np.asarray(self.predict_proba(x, own.name).argmax(axis=1))
-        outputs = self._outputs(x, own)
+        outputs = self._outputs(x, own).logits
         scale = self.scales.get(own.name)
         return kind_of(own).predicted(outputs if scale is None else scale.restore(outputs))
+
+    def predict_sets(self, x: Any, coverage: float = 0.9) -> np.ndarray:
+        """Which classes are in the set of each raw row, (n, c), as `predict_proba` takes rows.
+
+        A set holds the right class with at least this probability on average over target rows, by weighted split
+        conformal prediction (Tibshirani et al., NeurIPS 2019). The promise rests on p(y | features) being the same on
+        both sides, and on weights p_target / p_source of source validation rows that are estimated: where the domains
+        are told apart easily, few rows carry the weight, and coverage falls short. Rows of a source domain need no
+        weights. A set may be empty.
+
+        Raises:
+            ConfigError: The model has no classes or no calibration rows, or the coverage is not between 0 and 1.
+            DataError: As for `predict_proba`.
+        """
+        calibration = self.calibrated(coverage)
+        return calibration.sets(self._outputs(x, self.task), coverage, self.of_target)
+
+    def calibrated(self, coverage: float) -> Calibration:
+        """What sets are made by; see `predict_sets` for what is raised."""
+        where = "sets"
+        if not 0 < coverage < 1:
+            raise ConfigError(where, "expected a probability between 0 and 1", coverage, "Give 0.9 for 90 %.")
+        if self.task.kind != "classification":
+            fix = "Leave it out, or use a model of classes."
+            raise ConfigError(where, "only a task of classes has sets, not one of", self.task.kind, fix)
+        if self.calibration is None:
+            fix = "Train the run again."
+            raise ConfigError(where, "the model was saved without what sets need", self.name, fix)
+        return self.calibration
+
+    @property
+    def of_target(self) -> bool:
+        """Whether the rows' domain is one that the model was adapted to."""
+        return self.domain in self.method.targets
 
     def _named(self, task: str | None) -> Task:
         tasks = {own.name: own for own in self.method.tasks}
@@ -151,8 +199,8 @@ class Model:
         return self.task if task is None else tasks[task]
 
     @torch.no_grad()
-    def _outputs(self, x: Any, task: Task) -> np.ndarray:
-        """Outputs (n, size) of a head, float64."""
+    def _outputs(self, x: Any, task: Task) -> Outputs:
+        """Features, and outputs (n, size) of a head."""
         rows = np.asarray(x)
         if rows.ndim < 2 or len(rows) == 0:
             raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
@@ -176,22 +224,21 @@ class Model:
             if rows.shape[1:] != known and math.prod(known) == math.prod(rows.shape[1:]):
                 yield rows.reshape(len(rows), *known)
 
-    def _of(self, rows: np.ndarray, task: Task) -> np.ndarray:
+    def _of(self, rows: np.ndarray, task: Task) -> Outputs:
         try:
             inputs = self.fitted.apply(rows, self.domain)
-            outputs = [self._head(inputs[start : start + CHUNK], task.name) for start in range(0, len(inputs), CHUNK)]
+            blocks = [self._head(inputs[start : start + CHUNK], task.name) for start in range(0, len(inputs), CHUNK)]
         except (RuntimeError, ValueError, IndexError) as error:
             what = f"the rows do not fit the model ({str(error).splitlines()[0]})"
             raise DataError("predict", what, rows.shape, "Give rows as the dataset has them.") from None
-        return np.asarray(torch.cat(outputs).double().cpu().numpy())
+        return Outputs(*(torch.cat(own).double().cpu().numpy() for own in zip(*blocks, strict=True)))
 
-    def _head(self, x: np.ndarray, name: str) -> torch.Tensor:
+    def _head(self, x: np.ndarray, name: str) -> tuple[Tensor, Tensor]:
         dtype = next(self.method.parameters()).dtype
         rows = network_input(x, self.device, dtype)
         groups = [Group(len(rows), self.domain, (name,))]
-        task = self.method.represent(rows, groups)[0][name].task
-        result: torch.Tensor = self.method.heads[name](task)
-        return result
+        found = self.method.represent(rows, groups)[0][name]
+        return found.shared, self.method.heads[name](found.task)
 
 
 def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Model:
@@ -228,7 +275,8 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
     arrays = {name: value.numpy() for name, value in checkpoint.below(tensors, "input").items()}
     fitted, name = bound.data.restore(arrays), path.parent.name
     home = domain or (bound.target or bound.source)[0]
-    return Model(method.to(device_of(device)), fitted, home, shape, name, _scales(tensors), bound.data.read_rows)
+    held = Calibration.restored(checkpoint.below(tensors, "conformal"))
+    return Model(method.to(device_of(device)), fitted, home, shape, name, _scales(tensors), bound.data.read_rows, held)
 
 
 def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:
@@ -247,4 +295,4 @@ def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predicts(name: str) -> bool:
     """Whether a tensor of the method takes part in prediction."""
-    return not name.startswith(("align.", "shadow."))
+    return not name.startswith(("align.", "shadow.", "reweight."))

@@ -11,6 +11,8 @@ from torch.func import functional_call
 from dareps.alignment._modules import AlignmentModule
 from dareps.engine.evaluate import Evaluator
 from dareps.engine.judging import Point
+from dareps.engine.label_shift import reweigh
+from dareps.engine.ledger import Ledger
 from dareps.engine.phases import Plan
 from dareps.engine.population import Population
 from dareps.engine.survey import Parts, survey
@@ -85,15 +87,21 @@ def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: i
 
 
 def first_passes(
-    population: Population, evaluators: Sequence[Evaluator], plans: Sequence[Plan], plan: Plan, run: Run
+    population: Population,
+    evaluators: Sequence[Evaluator],
+    ledgers: Sequence[Ledger],
+    plans: Sequence[Plan],
+    plan: Plan,
+    run: Run,
 ) -> None:
     """The passes before a phase's first step, with statistics of normalisation of domains unread so far."""
-    if not refresh_points(population.method, plan.offset, plan.end):
+    if not refresh_points(population.method, plan.offset, plan.end) and not population.method.reweight.acting:
         return
     unread = Point(plan.offset, plans[: plan.number], competes=False, former={}).unread(run)
-    for copy, evaluator in enumerate(evaluators):
+    for copy, (evaluator, ledger) in enumerate(zip(evaluators, ledgers, strict=True)):
         method = population.single(copy)
         evaluator.calibrate(method, unread)
+        ledger.log(plan.offset, reweigh(method, evaluator))
         population.put_back(copy, method)
     refresh_due(population, evaluators, plan.offset, plan)
 

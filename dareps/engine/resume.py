@@ -65,7 +65,7 @@ class Checkpointer:
         Args:
             trainer: The trainer.
             whole: Whether the file is of the very same run; else of one with other phases to come, whose regularisers
-                have nothing in it yet.
+                and weights of classes have nothing in it yet.
 
         Raises:
             CheckpointError: The file is damaged or belongs to other runs.
@@ -78,7 +78,7 @@ class Checkpointer:
         weights = checkpoint.below(tensors, "model")
         if not whole:
             present = trainer.population.state().items()
-            weights |= {name: value for name, value in present if name.startswith("regularise.")}
+            weights |= {name: value for name, value in present if name.startswith(("regularise.", "reweight."))}
         trainer.population.load(weights)
         trainer.resumed_optimizer = checkpoint.below(tensors, "optimizer") if record["step"] else {}
         trainer.former = checkpoint.below(tensors, "former")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dareps.data._base import SplitData
+from dareps.engine.conformal import calibration_of
 from dareps.engine.evaluate import Evaluator, Found, scatter
 from dareps.engine.guard import alarms
 from dareps.engine.ledger import Ledger
@@ -63,7 +64,8 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
     kept = ledger.best[run.engine.keep].step
     own.method.adopt(ledger.snapshots[kept])
     outputs = {task: found.outputs for task, found in scores[kept].items()}
-    saved = save_model(folder, run, own.identity, own.data, own.method, outputs) if keep else ""
+    held = calibration_of(evaluator, own.method) if keep else None
+    saved = save_model(folder, run, own.identity, own.data, own.method, outputs, held) if keep else ""
     lead = evaluator.lead
     if own.data.fixed_test and run.engine.predictions and lead.kind == "classification":
         labels = evaluator.test_labels()

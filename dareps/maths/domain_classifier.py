@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def density_ratio(
-    source: np.ndarray, target: np.ndarray, at: np.ndarray, *, rows: int = 500, penalty: float = 1.0
-) -> np.ndarray:
-    """p_target / p_source at some rows (k, d), by a logistic regression that tells source (n, d) from target (m, d)."""
+@dataclass(frozen=True, slots=True)
+class DensityRatio:
+    """p_target / p_source as a function of rows (k, d): odds exp(w ((x - mean) / spread) + bias) times n / m.
+
+    Attributes:
+        mean: (d,), as `spread` and `weights`.
+        factor: n / m, the rows of both samples.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    weights: np.ndarray
+    bias: float
+    factor: float
+
+    def __call__(self, at: np.ndarray) -> np.ndarray:
+        """The ratio (k,) at rows (k, d)."""
+        # exp(30) is 1e13: far outside both samples a ratio says nothing, and it must not overflow.
+        log_odds = np.clip((at - self.mean) / self.spread @ self.weights + self.bias, -30, 30)
+        return np.asarray(self.factor * np.exp(log_odds))
+
+
+def fit_ratio(source: np.ndarray, target: np.ndarray, *, rows: int = 500, penalty: float = 1.0) -> DensityRatio:
+    """The ratio by a logistic regression that tells source (n, d) from target (m, d), at most `rows` of each."""
     source, target = _capped(source, rows), _capped(target, rows)
     pooled = np.concatenate((source, target))
     mean, spread = pooled.mean(axis=0), pooled.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     signs = np.repeat((-1.0, 1.0), (len(source), len(target)))
     weights, bias = _logistic((pooled - mean) / spread, signs, penalty)
-    # exp(30) is 1e13: far outside both samples a ratio says nothing, and it must not overflow.
-    log_odds = np.clip((at - mean) / spread @ weights + bias, -30, 30)
-    return np.asarray(len(source) / len(target) * np.exp(log_odds))
+    return DensityRatio(mean, spread, weights, bias, len(source) / len(target))
+
+
+def density_ratio(
+    source: np.ndarray, target: np.ndarray, at: np.ndarray, *, rows: int = 500, penalty: float = 1.0
+) -> np.ndarray:
+    """p_target / p_source at some rows (k, d); see `fit_ratio`."""
+    return fit_ratio(source, target, rows=rows, penalty=penalty)(at)
 
 
 def proxy_a_distance(

@@ -14,6 +14,7 @@ from dareps.alignment._modules import AlignmentModule
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.networks import Networks
 from dareps.maths.noise import Noise, name_places, noise_scope
+from dareps.recipe.class_weights import ClassWeights
 from dareps.recipe.forward import Forward, represent_anew
 from dareps.recipe.gram import Heads, agreement, grams_of
 from dareps.recipe.heads import outputs as head_outputs
@@ -78,6 +79,7 @@ class Method(nn.Module):
     def activate(self, indices: tuple[int, ...], phase: int = 0) -> None:
         """Say which alignments act in the current phase, and which phase that is."""
         self.regularise.enter(phase)
+        self.reweight.enter(phase)
         self.active, self.smoothing = indices, smoothing_of(self.recipe.phases[phase])
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
@@ -106,6 +108,7 @@ class Method(nn.Module):
         if self.recipe.guard is not None:
             self.recipe.guard.scores_of(self.branches)
         self.regularise = Regularised(self.recipe.phases, self.tasks)
+        self.reweight = ClassWeights(self.recipe.phases, self.tasks)
         self.shadow = Shadows(self.recipe.guard, inputs, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
@@ -142,8 +145,8 @@ class Method(nn.Module):
     def forward(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective (0-d) and the unweighted parts for the log; of a look, the sum of the task losses and these."""
         if not step.sub.trains:
-            return self._look(batch, step)
-        losses = self.losses(batch, step)
+            return self._look(self.reweight.on(batch), step)
+        losses = self.losses(self.reweight.on(batch), step)
         values = {f"task.{name}": value for name, value in losses.tasks.items()}
         total, weights = objective(losses, step, self.balance, self.apart)
         return total, {**values, **weights, **losses.values}
@@ -173,9 +176,7 @@ class Method(nn.Module):
             trained = self._trained(step)
             tasks = task_losses(trained, batch.streams, logits, self.smoothing) if step.sub.tasks else {}
             if tasks and len(self.shadow):
-                beside = {
-                    f"shadow.{name}": loss for name, loss in self.shadow.losses(trained, batch, self.smoothing).items()
-                }
+                beside = self.shadow.losses(trained, batch, self.smoothing)
                 terms, values = {**terms, **beside}, {**values, **beside}
             if not tasks or not (self.balance.reads or step.pairs):
                 return Losses(tasks=tasks, terms=terms, values=values)
@@ -263,8 +264,7 @@ class Method(nn.Module):
         step: Step,
         strengths: Tensor,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        terms: dict[str, Tensor] = {}
-        values: dict[str, Tensor] = {}
+        terms, values = dict[str, Tensor](), dict[str, Tensor]()
         if not self.active:
             return terms, values
         views = views_of(batch, representations, logits, self.lead)

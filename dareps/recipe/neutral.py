@@ -14,6 +14,7 @@ PHASE_OPEN: Final[Mapping[str, Any]] = {
     "sampling": None,
     "apart": False,
     "smoothing": 0.0,
+    "label_shift": "none",
     "freeze": [],
     "freeze_below": "",
     "unfreeze": None,

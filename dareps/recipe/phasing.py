@@ -1,4 +1,4 @@
-"""What the phases of a recipe may not ask for, on the tasks and with the labels that a run has."""
+"""What the phases of a recipe may not ask for, on the tasks and with the domains and labels that a run has."""
 
 from __future__ import annotations
 
@@ -41,3 +41,28 @@ def _refusals(
     if labelled == 0 and phase.streams.target == "labelled":
         what = "the phase reads target labels, of which the split declares none"
         yield f"phases.{number}.streams.target", what, "Declare some, as in SOURCE:TARGET@10."
+
+
+def refused_label_shift(phases: Sequence[Phase], tasks: Sequence[Task], target: Sequence[str]) -> Refusal | None:
+    """Why a phase cannot be reweighted by estimated class shares, or None."""
+    for number, phase in enumerate(phases):
+        if isinstance(phase, Train) and phase.label_shift != "none":
+            reason = _unweighable(number, phase, tasks) or (not target and _UNAIMED)
+            if reason:
+                return f"phases.{number}.label_shift", *reason
+    return None
+
+
+_UNAIMED = ("the split has no target, whose class shares are asked for", "Leave it out, or name a target.")
+
+
+def _unweighable(number: int, phase: Train, tasks: Sequence[Task]) -> tuple[str, str] | None:
+    if number == 0:
+        return "the model that estimates class shares is still untrained", "Give a later phase the setting."
+    if phase.reset or phase.reset_top:
+        return "the phase draws parts of the model anew that should estimate", "Leave reset out."
+    if phase.streams.source != "labelled":
+        return "the phase reads no source labels, so there is nothing to weigh", "Set streams.source: labelled."
+    if not any(task.kind == "classification" and task.name in (phase.tasks or (task.name,)) for task in tasks):
+        return "the phase trains no task of classes", "Leave it out."
+    return None

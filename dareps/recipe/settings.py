@@ -25,7 +25,7 @@ from dareps.recipe.parting import (
     refused_tasks,
     refused_without_source,
 )
-from dareps.recipe.phasing import refused_carrying
+from dareps.recipe.phasing import refused_carrying, refused_label_shift
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
@@ -241,7 +241,7 @@ class Run(Settings):
                 raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
         found = refused_tasks(self.method.phases, self.method.guard, [task.name for task in self.tasks])
         carried = refused_carrying(self.method.phases, self.method.balance, self.tasks, self.labelled)
-        return _unless(found or carried, self)
+        return _unless(found or carried or refused_label_shift(self.method.phases, self.tasks, self.target), self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -60,7 +60,7 @@ class Shadows(nn.ModuleDict):
         return [wide(head(own[task].task)) for own in found]
 
     def losses(self, tasks: Sequence[Task], batch: Batch, smoothing: float = 0.0) -> dict[str, Tensor]:
-        """The mean loss of each task's shadow on the labelled rows of a step, 0-d; smoothed as the tasks'."""
+        """`shadow.TASK`: its shadow's mean loss on the labelled rows of a step, 0-d; smoothed as the tasks'."""
         losses: dict[str, Tensor] = {}
         for task in tasks if len(self) else ():
             streams = [rows for rows in batch.streams if isinstance(rows, Labelled) and task.name in rows.y]
@@ -70,7 +70,7 @@ class Shadows(nn.ModuleDict):
                 groups = [Group(len(rows.x), rows.domain, (task.name,)) for rows in streams]
                 outputs = [{task.name: own} for own in self.outputs(task.name, joined, groups)]
                 losses |= task_losses([task], streams, outputs, smoothing)
-        return losses
+        return {f"shadow.{name}": loss for name, loss in losses.items()}
 
 
 def drawn_as(path: str) -> str:

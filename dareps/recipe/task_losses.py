@@ -34,8 +34,8 @@ def task_losses(
     found = _means(tasks, streams, logits)
     for task in tasks if smoothing else ():
         if task.name in found and task.kind == "classification":
-            pairs = [(rows.y[task.name], own[task.name]) for rows, own in labelled(task, streams, logits)]
-            found[task.name] = found[task.name] + smoothing * spread(pairs)
+            pairs = [(rows, own[task.name]) for rows, own in labelled(task, streams, logits)]
+            found[task.name] = found[task.name] + smoothing * spread(task, pairs)
     return found
 
 
@@ -44,18 +44,19 @@ def smoothing_of(phase: Phase) -> float:
     return phase.smoothing if isinstance(phase, Train) else 0.0
 
 
-def spread(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def spread(task: Task, pairs: Outputs) -> Tensor:
     """What spreading labels over the classes adds to their cross-entropy, per unit of spread, 0-d.
 
     CE of (1 - s) onehot(y) + s / c against softmax(z) is CE(y, softmax(z)) + s (z_y - mean_k z_k).
 
     Args:
-        pairs: Labels (n,), negative where missing, and logits (n, c).
+        task: The task.
+        pairs: Streams with labels of it, and logits (n, c) there.
     """
-    labels, logits = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    logits, labels = _joined(task, pairs)
     there = (labels >= 0).to(logits.dtype)
     own = logits.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
-    return ((own - logits.mean(1)) * there).sum() / there.sum().clamp_min(1)
+    return ((own - logits.mean(1)) * _counted(task, pairs, there)).sum() / there.sum().clamp_min(1)
 
 
 def _means(tasks: Sequence[Task], streams: Sequence[Rows], logits: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -75,7 +76,8 @@ def _means(tasks: Sequence[Task], streams: Sequence[Rows], logits: Sequence[Mapp
 def _signature(task: Task, pairs: Outputs) -> object:
     """What tasks have in common whose losses are one computation; a loss over all labels there are has no other."""
     missing = any(task.name not in rows.complete for rows, _ in pairs)
-    return (task.kind, task.size, *(id(rows) for rows, _ in pairs)) if missing else task.name
+    alike = missing and not _weighted(task, pairs)
+    return (task.kind, task.size, *(id(rows) for rows, _ in pairs)) if alike else task.name
 
 
 def _one_by_one(tasks: Sequence[Task], found: Mapping[Task, Outputs]) -> dict[str, Tensor]:
@@ -99,15 +101,34 @@ def labelled(task: Task, streams: Sequence[Rows], others: Sequence[Other]) -> li
 def task_loss(task: Task, pairs: Outputs) -> Tensor:
     """The mean loss of a task over its labels in all streams, 0-d; complete streams weigh the same, being of one size.
 
+    Weights of rows are factors on their losses, and do not change what the sum is divided by.
+
     Args:
         task: The task.
         pairs: Streams with labels of it, and the head's outputs (n, size) there.
     """
     kind = kind_of(task)
+    if _weighted(task, pairs):
+        values, there = kind.elements(*_joined(task, pairs))
+        return (values * _counted(task, pairs, there)).sum() / there.sum().clamp_min(1)
     if all(task.name in rows.complete for rows, _ in pairs):
         found = [kind.loss(outputs, rows.y[task.name], complete=True) for rows, outputs in pairs]
         return found[0] if len(found) == 1 else torch.stack(found).mean()
     return kind.loss(*_joined(task, pairs), complete=False)
+
+
+def _weighted(task: Task, pairs: Outputs) -> bool:
+    """Whether rows of some stream count more or less than once."""
+    return any(task.name in rows.weights for rows, _ in pairs)
+
+
+def _counted(task: Task, pairs: Outputs, there: Tensor) -> Tensor:
+    """How much each row counts (n,): 1 for a label that is there, times the row's weight."""
+    if not _weighted(task, pairs):
+        return there
+    ones = [there.new_ones(len(own)) for _, own in pairs]
+    factors = [rows.weights.get(task.name, one) for (rows, _), one in zip(pairs, ones, strict=True)]
+    return there * torch.cat(factors).to(there.dtype)
 
 
 def _joined(task: Task, pairs: Outputs) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ from dareps.suite._results import (
 )
 from dareps.suite.exports import Entry, leaderboard
 from dareps.suite.statistics import best_recipe, comparable
-from dareps.tasks import KINDS, TaskKind
+from dareps.tasks import KINDS, TaskKind, kind_with
 
 HEADLINE: Final = "information_maximisation"
 _FALLBACKS: Final = (HEADLINE, "entropy", "dev", "source_score", "source_accuracy", "last")
@@ -123,8 +123,8 @@ class Section:
     @property
     def kind(self) -> TaskKind:
         """The kind of task, by the names of the figures; classification where there are none."""
-        names = {frozenset(row.metrics) for run in self.finished for row in run.selected}
-        return next((kind for kind in KINDS.values() if frozenset(kind.further) in names), KINDS["classification"])
+        found = (kind_with(row.metrics) for run in self.finished for row in run.selected)
+        return next(filter(None, found), KINDS["classification"])
 
     @property
     def measure(self) -> str:

@@ -96,7 +96,8 @@ def rule_table(section: Section) -> Table:
 
 def figures_table(section: Section) -> Table:
     """Further figures at the headline's checkpoints, means over all runs."""
-    names = section.kind.further
+    known = {name for run in section.finished for own in run.selected for name in own.metrics}
+    names = [name for name in section.kind.further if name in known or not known]  # Older runs lack some.
 
     def row(entry: Entry) -> Row:
         runs = section.runs(entry.recipe)
@@ -117,6 +118,7 @@ def figures_table(section: Section) -> Table:
 _TITLES = {
     "balanced_accuracy": "balanced accuracy %",
     "macro_f1": "macro-F1 %",
+    "calibration_error": "calibration error %",
     "exact_match": "exact match %",
     "explained_variance": "explained variance %",
     "rmse": "RMSE",

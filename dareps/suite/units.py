@@ -73,7 +73,8 @@ def over_tasks(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
     for unit in units:
         groups.setdefault(unit.selection, []).append(unit)
     for group in groups.values():
-        widths = {len(unit.sums) for unit in group}  # How many numbers a row has; none where a task has classes.
+        # How many numbers a row has; none where a task has classes.
+        widths = {0 if unit.confusion else len(unit.sums) for unit in group}
         if len(widths) == 1 and 0 not in widths and len({unit.task for unit in group}) > 1:
             yield from (replace(unit, task=EVERY_TASK) for unit in _summaries(group))
 
@@ -81,7 +82,8 @@ def over_tasks(units: Iterable[UnitScore]) -> Iterator[UnitScore]:
 def _summaries(group: Sequence[UnitScore]) -> Iterator[UnitScore]:
     first, together = group[0], pooled(group)
     step, rows = round(mean(unit.step for unit in group)), sum(unit.rows for unit in group)
-    figures = {name: mean(unit.metrics[name] for unit in group) for name in first.metrics}
+    known = [name for name in first.metrics if all(name in unit.metrics for unit in group)]
+    figures = {name: mean(unit.metrics[name] for unit in group) for name in known}
     value = mean(unit.value for unit in group)
     yield UnitScore(first.task, AVERAGE, first.selection, step, rows, value, figures)
     if not math.isnan(together.primary):

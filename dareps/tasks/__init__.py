@@ -26,6 +26,6 @@ def kind_of(task: Task) -> TaskKind:
 
 
 def kind_with(metrics: Iterable[str]) -> TaskKind | None:
-    """The kind whose further metrics have these names."""
+    """The kind whose further metrics have these names; older results may lack some of them."""
     names = frozenset(metrics)
-    return next((kind for kind in KINDS.values() if frozenset(kind.further) == names), None)
+    return next((kind for kind in KINDS.values() if names and names <= frozenset(kind.further)), None)

@@ -24,7 +24,8 @@ class Scores:
         primary: The kind's main metric, higher is better.
         metrics: Further ones by name.
         confusion: Counts, row = true class, column = predicted class; empty for other kinds than classification.
-        sums: What the figures of numbers are made of, a list per output; empty for other kinds than regression.
+        sums: What figures of all rows together are made of: of numbers a list per output, of classes one per bin of
+            confidence; empty for label sets.
     """
 
     primary: float

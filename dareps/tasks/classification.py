@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from dareps.errors import DataError
+from dareps.maths.calibration import Bins, calibration_error, confidence_bins, pooled_bins
 from dareps.tasks._base import Scores, TaskKind, refuse
 from dareps.types import Task
 
@@ -22,12 +23,12 @@ class Classification(TaskKind):
     """Labels (n,) from 0 to size - 1, negative where missing; the loss is cross-entropy.
 
     Metrics: accuracy; balanced accuracy (mean recall) and macro F1 over the classes that occur among the labels; the
-    confusion matrix.
+    expected calibration error of the largest softmax probability (lower is better); the confusion matrix.
     """
 
     primary: ClassVar[str] = "accuracy"
     shown: ClassVar[str] = "accuracy"
-    further: ClassVar[tuple[str, ...]] = ("balanced_accuracy", "macro_f1")
+    further: ClassVar[tuple[str, ...]] = ("balanced_accuracy", "macro_f1", "calibration_error")
     relative: ClassVar[Mapping[str, bool]] = {"accuracy": True, "balanced_accuracy": True, "macro_f1": True}
     fix: ClassVar[str] = "Number classes from 0."
 
@@ -70,20 +71,22 @@ class Classification(TaskKind):
         return outputs.softmax(1)
 
     def scores(self, labels: np.ndarray, outputs: np.ndarray) -> Scores:
-        """Accuracy, balanced accuracy and macro F1 over the classes that occur, and the confusion matrix."""
+        """Accuracy, balanced accuracy and macro F1 over the classes that occur, calibration, the confusion matrix."""
         from sklearn.metrics import confusion_matrix
 
         known, classes = self.known(labels), range(outputs.shape[1])
         if not known.any():
             return Scores(float("nan"), dict.fromkeys(self.further, float("nan")))
-        return self._of(confusion_matrix(labels[known], self.predicted(outputs)[known], labels=classes))
+        confusion = confusion_matrix(labels[known], self.predicted(outputs)[known], labels=classes)
+        return self._of(confusion, confidence_bins(outputs[known], labels[known]))
 
     def pooled(self, parts: Sequence[Scores]) -> Scores | None:
-        """Metrics from the sum of the confusion matrices."""
-        found = [part.confusion for part in parts if part.confusion]
-        return self._of(np.sum(found, axis=0)) if found else None
+        """Metrics from the sums of the confusion matrices and bins; no calibration where parts say nothing of it."""
+        found = [part for part in parts if part.confusion]
+        bins = pooled_bins([part.sums for part in found]) if all(part.sums for part in found) else None
+        return self._of(np.sum([part.confusion for part in found], axis=0), bins) if found else None
 
-    def _of(self, confusion: np.ndarray) -> Scores:
+    def _of(self, confusion: np.ndarray, bins: Bins | None) -> Scores:
         """Metrics of counts (c, c) with at least one row."""
         counts = confusion.astype(np.float64)
         hits, true, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
@@ -91,4 +94,6 @@ class Classification(TaskKind):
         recall = hits[occurs] / true[occurs]
         f1 = 2 * hits[occurs] / (true + claimed)[occurs]
         further = {"balanced_accuracy": float(recall.mean()), "macro_f1": float(f1.mean())}
-        return Scores(float(hits.sum() / true.sum()), further, [[int(count) for count in row] for row in counts])
+        further |= {} if bins is None else {"calibration_error": calibration_error(bins)}
+        counted = [[int(count) for count in row] for row in counts]
+        return Scores(float(hits.sum() / true.sum()), further, counted, bins or [])

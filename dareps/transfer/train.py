@@ -89,6 +89,11 @@ class Train(Phase):
     authors' code counts the other way: its p is the probability of the batch's statistics."""
     smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of each class label that is spread evenly over the classes in the task losses."""
+    label_shift: Literal["none", "estimate"] = "none"
+    """Whether the loss of a source row is multiplied by w(y) = q(y) / p(y), p and q the class shares of both sides: q
+    is estimated without target labels, once, when the phase begins, from what the model then makes of source validation
+    and target train rows (black-box shift estimation, Lipton, Wang & Smola, ICML 2018). This is right where p(x | y) is
+    the same on both sides, and may do harm where it is not. Not for the first phase: its model is untrained."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dareps
 from dareps.data.digits8 import Digits8
+from dareps.engine import checkpoint
 from tests.cli._ask import ask, refused
 
 Writer = Callable[[Path, np.ndarray], None]
@@ -75,6 +77,35 @@ def test_predictions_go_to_a_file(model: Path, rows: np.ndarray, tmp_path: Path)
     result = ask("predict", model, tmp_path / "x.npy", "--out", tmp_path / "new" / "p.csv")
     assert (result.exit_code, result.stdout) == (0, f"{len(rows)} rows: {tmp_path / 'new' / 'p.csv'}\n")
     assert (tmp_path / "new" / "p.csv").read_text(encoding="utf-8") == printed
+
+
+def test_sets_are_a_column_of_classes(model: Path, rows: np.ndarray, tmp_path: Path):
+    _csv("")(tmp_path / "x.csv", rows)
+    loaded, plain = dareps.load(model), ask("predict", model, tmp_path / "x.csv")
+    result = ask("predict", model, tmp_path / "x.csv", "--sets", "0.8")
+    assert result.exit_code == 0, result.stderr
+    lines = list(csv.DictReader(io.StringIO(result.stdout)))
+    names = np.array(loaded.classes)
+    assert [line["set"] for line in lines] == ["|".join(names[own]) for own in loaded.predict_sets(rows, 0.8)]
+    kept = [",".join(line[name] for name in ("row", "class", "confidence")) for line in lines]
+    assert kept == plain.stdout.splitlines()[1:]
+
+
+def test_sets_that_cannot_be_are_refused(model: Path, rows: np.ndarray, tmp_path: Path):
+    np.save(tmp_path / "x.npy", rows)
+    result = ask("predict", model, tmp_path / "x.npy", "--sets", "90")
+    assert result.exit_code == 2
+    assert "sets: expected a probability between 0 and 1" in result.stderr
+
+
+def test_few_calibration_rows_are_told(model: Path, rows: np.ndarray, tmp_path: Path):
+    tensors, record = checkpoint.load(model / "model.safetensors")
+    tensors["conformal/weights"] = torch.eye(len(tensors["conformal/scores"]))[0].double()
+    checkpoint.save(tmp_path / "m" / "model.safetensors", tensors, record)
+    np.save(tmp_path / "x.npy", rows)
+    result = ask("predict", tmp_path / "m", tmp_path / "x.npy", "--sets", "0.8")
+    assert "say as much as 1: source and target differ so much" in result.stderr
+    assert len(result.stdout.splitlines()) == len(rows) + 1
 
 
 WRONG: list[tuple[str, Writer, list[str]]] = [

@@ -2,10 +2,12 @@
 
 import csv
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from dareps.engine.outcome import Selected, by_task
+from dareps.report._format import NONE
 from dareps.report._section import sections
 from dareps.report._tables import board_table, figures_table
 from dareps.report.write import write_report
@@ -78,6 +80,19 @@ def test_leaderboard_and_sections_are_per_task():
     further = figures_table(found["toy/age"])
     assert further.columns[1:4] == ("RMSE", "MAE", "explained variance %")
     assert [cell.text for cell in further.groups[0][0].cells[1:4]] == ["4.5", "3.25", "50.0"]
+
+
+def test_calibration_is_shown_of_the_runs_that_have_it():
+    old = outcome("older", "a:b", 0, {"source_score": 0.5}, task="kind")
+    new = outcome("newer", "a:b", 0, {"source_score": 0.6}, task="kind")
+    (row,) = new.selected
+    new = replace(new, selected=(replace(row, metrics={**row.metrics, "calibration_error": 0.125}),))
+    (before,), (after,) = sections([old], "source_score"), sections([old, new], "source_score")
+    assert figures_table(before).columns[1:4] == ("balanced accuracy %", "macro-F1 %", "source accuracy %")
+    table = figures_table(after)
+    place = table.columns.index("calibration error %")
+    shown = {row.cells[0].text: row.cells[place].text for group in table.groups for row in group}
+    assert (shown["newer"], shown["older"]) == ("12.5", NONE)
 
 
 def test_a_single_task_baseline_meets_the_joint_run_in_the_task_s_table():

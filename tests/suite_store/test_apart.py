@@ -25,7 +25,7 @@ from dareps.suite.expand import expand
 from dareps.suite.exports import domains_rows
 from dareps.suite.settings import Suite
 from dareps.suite.store import Store
-from dareps.suite.units import over_tasks, units_of, with_summaries
+from dareps.suite.units import kind_of_unit, over_tasks, units_of, with_summaries
 from dareps.tasks import KINDS
 from dareps.types import Task
 from tests.alignment._samples import PROPERTY
@@ -151,7 +151,10 @@ def test_pooled_figures_are_those_of_all_rows(truth: np.ndarray, cuts: tuple[int
     classes, outputs = np.abs(truth).astype(int) % 3, np.eye(3)[np.abs(said).astype(int) % 3]
     kind = KINDS["classification"]
     pieces = [kind.scores(y, p) for y, p in zip(*_cut(classes, outputs, cuts), strict=True)]
-    assert kind.pooled(pieces) == kind.scores(classes, outputs)
+    together, whole = kind.pooled(pieces), kind.scores(classes, outputs)
+    assert together is not None
+    assert (together.primary, together.confusion) == (whole.primary, whole.confusion)
+    assert together.metrics == pytest.approx(whole.metrics, abs=1e-12)
 
 
 def _cut(truth: np.ndarray, said: np.ndarray, cuts: tuple[int, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -176,7 +179,8 @@ def test_each_domain_has_its_own_figures_and_their_average(tmp_path: Path) -> No
     assert np.array_equal(np.sum([unit.confusion for unit in rule], axis=0), chosen.confusion)
     average, together = list(with_summaries(rule))[2:]
     assert average.value == pytest.approx(np.mean([np.trace(u.confusion) / np.sum(u.confusion) for u in rule]))
-    assert (together.value, together.metrics) == (chosen.target_metric, chosen.metrics)
+    assert together.value == chosen.target_metric
+    assert together.metrics == pytest.approx(chosen.metrics, abs=1e-12)
     rows = [row for row in domains_rows([outcome]) if row[6] == "source_score" and row[9] == "accuracy"]
     assert [row[4] for row in rows] == ["fonts", "scans", "average", "pooled"]
     assert [row[8] for row in rows] == [rule[0].rows, rule[1].rows, *[rule[0].rows + rule[1].rows] * 2]
@@ -255,6 +259,21 @@ def test_older_results_have_figures_of_their_only_domain() -> None:
     (unit,) = units_of(own)
     assert (unit.domain, unit.value, unit.sums) == ("a", own.selected[0].target_metric, [])
     assert units_of(replace(own, identity=replace(own.identity, source="a+b"))) == []
+
+
+def test_results_without_calibration_are_pooled_and_averaged_without_it() -> None:
+    kind, labels = KINDS["classification"], np.array([0, 1, 1])
+    found = kind.scores(labels, np.eye(2)[[0, 1, 0]])
+    old = {name: value for name, value in found.metrics.items() if name != "calibration_error"}
+    new = UnitScore("kind", "a", "last", 1, 3, found.primary, found.metrics, found.confusion, found.sums)
+    units = [new, replace(new, domain="b", metrics=old, sums=[])]
+    *_, average, together = with_summaries(units)
+    assert average.metrics == together.metrics == old
+    assert kind_of_unit(units[1]) is kind
+    both = list(with_summaries([new, replace(new, domain="b")]))[-1]
+    assert both.metrics == pytest.approx(new.metrics)
+    other = replace(new, task="other", domain="b")
+    assert list(over_tasks([new, other])) == []
 
 
 def test_only_known_kinds_are_pooled() -> None:

@@ -1,0 +1,49 @@
+"""Sets of classes that hold the right one with a promised probability: split conformal prediction, in numpy.
+
+With calibration rows of weights w_i = p_target(x_i) / p_source(x_i) the promise holds for target rows under covariate
+shift; equal weights are ordinary split conformal prediction. Tibshirani, Barber, Candes & Ramdas, NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def scores_of(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """1 - p(y) of each row's own class, (n,), from probabilities (n, c) and labels (n,)."""
+    return np.asarray(1 - probabilities[np.arange(len(labels)), labels])
+
+
+def weighted_limits(scores: np.ndarray, weights: np.ndarray, own: np.ndarray, level: float) -> np.ndarray:
+    """The largest score (m,) that a class may have to be in the set of each of m rows; infinite for all classes.
+
+    The smallest s_k with sum of w_i over s_i <= s_k at least level (sum_i w_i + w): the row's own weight w counts as a
+    score of infinity, so that a row unlike all others gets every class.
+
+    Args:
+        scores: Of calibration rows, (n,).
+        weights: Of calibration rows, (n,), none negative.
+        own: Of the rows asked for, (m,), likewise.
+        level: Probability that a set holds the right class, between 0 and 1.
+    """
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(weights[order])
+    needed = level * (reached[-1] + own) if len(order) else np.full(len(own), np.inf)
+    found = np.append(scores[order], np.inf)[np.searchsorted(reached, needed)]
+    return np.where(np.isfinite(own) & (needed > 0), found, np.inf)
+
+
+def prediction_sets(
+    probabilities: np.ndarray, own: np.ndarray, scores: np.ndarray, weights: np.ndarray, level: float
+) -> np.ndarray:
+    """Which classes are in each row's set, (m, c), from probabilities (m, c); see `weighted_limits`.
+
+    A set may be empty: then no class is as likely as the right one of calibration rows nearly always is.
+    """
+    return np.asarray(1 - probabilities <= weighted_limits(scores, weights, own, level)[:, None])
+
+
+def effective_rows(weights: np.ndarray) -> float:
+    """(sum w)^2 / sum w^2: how many rows of equal weight say as much as these; 0 without any."""
+    square = float(np.square(weights).sum())
+    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
