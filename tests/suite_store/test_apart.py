@@ -25,7 +25,7 @@ from dareps.suite.expand import expand
 from dareps.suite.exports import domains_rows
 from dareps.suite.settings import Suite
 from dareps.suite.store import Store
-from dareps.suite.units import kind_of_unit, over_tasks, units_of, with_summaries
+from dareps.suite.units import over_tasks, units_of, with_summaries
 from dareps.tasks import KINDS
 from dareps.types import Task
 from tests.alignment._samples import PROPERTY
@@ -259,21 +259,6 @@ def test_older_results_have_figures_of_their_only_domain() -> None:
     (unit,) = units_of(own)
     assert (unit.domain, unit.value, unit.sums) == ("a", own.selected[0].target_metric, [])
     assert units_of(replace(own, identity=replace(own.identity, source="a+b"))) == []
-
-
-def test_results_without_calibration_are_pooled_and_averaged_without_it() -> None:
-    kind, labels = KINDS["classification"], np.array([0, 1, 1])
-    found = kind.scores(labels, np.eye(2)[[0, 1, 0]])
-    old = {name: value for name, value in found.metrics.items() if name != "calibration_error"}
-    new = UnitScore("kind", "a", "last", 1, 3, found.primary, found.metrics, found.confusion, found.sums)
-    units = [new, replace(new, domain="b", metrics=old, sums=[])]
-    *_, average, together = with_summaries(units)
-    assert average.metrics == together.metrics == old
-    assert kind_of_unit(units[1]) is kind
-    both = list(with_summaries([new, replace(new, domain="b")]))[-1]
-    assert both.metrics == pytest.approx(new.metrics)
-    other = replace(new, task="other", domain="b")
-    assert list(over_tasks([new, other])) == []
 
 
 def test_only_known_kinds_are_pooled() -> None:
