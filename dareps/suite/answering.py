@@ -10,8 +10,12 @@ from typing import Final
 
 import numpy as np
 
+from dareps.engine.building import split_of
+from dareps.engine.label_shift import target_class_shares
 from dareps.engine.outcome import Outcome
 from dareps.engine.predict import load
+from dareps.maths.label_shift import ClassShares
+from dareps.recipe.bind import rebind
 from dareps.suite._results import SOURCE_ONLY
 from dareps.suite.statistics import mean
 from dareps.transfer.relation import Distance
@@ -48,12 +52,14 @@ class Predicted:
         labels: Class numbers (n,), or numbers (n,).
         confidence: Probability of each row's class, (n,); empty for numbers.
         agreement: Share of rows on which source_only says the same; NaN without it.
+        proportions: Class shares of the target as black-box shift estimation has them; None for numbers.
     """
 
     classes: tuple[str, ...]
     labels: np.ndarray
     confidence: np.ndarray
     agreement: float
+    proportions: ClassShares | None = None
 
     @property
     def shares(self) -> dict[str, float]:
@@ -99,7 +105,7 @@ def chosen(outcomes: Sequence[Outcome], places: Sequence[Scored], rule: str) -> 
 
 def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.ndarray) -> Predicted:
     """The run's model on raw target rows, and whether the model without adaptation of its seed agrees."""
-    model = load(folder / run.folder)
+    model, bound = load(folder / run.folder), rebind(run.identity.config)
     plain = [own for own in outcomes if own.identity.recipe == SOURCE_ONLY and own.status == "ok" and own.folder]
     same = next((own for own in plain if own.identity.seed == run.identity.seed), plain[0] if plain else None)
     if model.task.kind == "regression":
@@ -107,7 +113,8 @@ def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.nda
     shares = model.predict_proba(x)
     labels = shares.argmax(axis=1)
     agreement = math.nan if same is None else float((load(folder / same.folder).predict(x) == labels).mean())
-    return Predicted(tuple(model.classes), labels, shares.max(axis=1), agreement)
+    proportions = target_class_shares(model.method, split_of(bound).restricted(bound.tasks), soft=True)
+    return Predicted(tuple(model.classes), labels, shares.max(axis=1), agreement, proportions)
 
 
 def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: Predicted) -> list[str]:
@@ -124,9 +131,23 @@ def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: 
     if found.classes and len(np.unique(found.labels)) < len(found.classes):
         never = [name for name, share in found.shares.items() if share == 0]
         texts.append(f"No target row is predicted to be of {', '.join(never[:9])}: check whether the target has it.")
+    texts += _label_shift(found)
     collapsed = [own.recipe for own in places if own.warnings]
     if collapsed:
         texts.append(f"Runs of {', '.join(collapsed)} warned of trouble and were passed over where others did not.")
     if run.identity.recipe == SOURCE_ONLY:
         texts.append("The label-free score prefers the model without adaptation: no recipe was found to do better.")
     return texts
+
+
+def _label_shift(found: Predicted) -> list[str]:
+    """Whether classes seem to have other shares in the target, by the estimate and its interval."""
+    own = found.proportions
+    if own is None or own.doubt or len(own.moved) == 0:
+        return []
+    told = [
+        f"{found.classes[place]} {100 * own.target[place]:.0f} % (in the source {100 * own.source[place]:.0f} %)"
+        for place in own.moved
+    ]
+    what = f"Other class shares than in the source are suspected: {', '.join(told[:6])}."
+    return [f"{what} Losses that align all rows of both sides can then do harm."]
