@@ -188,9 +188,6 @@ def report(
     raise typer.Exit(command(folder, selection))
 
 
-app.command("adapt")(adapt)
-
-
 @app.command("list")
 def list_(
     family: Annotated[
