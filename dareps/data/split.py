@@ -21,6 +21,8 @@ FORM = (
 FEW = re.compile(r"(\d+)(?:\+(\d+))?")
 SETTING = r" *[a-z_]\w* *= *[^\[\],=/@:]+"
 VARIED = re.compile(rf"(?P<name>[^\[\]/]+)\[(?P<settings>{SETTING}(,{SETTING})*)\]")
+LONG = 90
+"""Splits with longer names are cut off where an error names them."""
 EVERY = "+"
 """Stands for all domains that are not a target."""
 
@@ -122,7 +124,8 @@ def _told(data: str, split: str) -> tuple[str, str]:
 
 def check_domains(dataset: Dataset | type[Dataset], sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
     """Raise `ConfigError` unless all domains exist and none is named twice or on both sides; no target is one."""
-    where = f"split {Split(dataset.name, sources, targets)}"
+    name = str(Split(dataset.name, sources, targets))
+    where = f"split {name if len(name) <= LONG else f'{name[:LONG]}...'}"
     if not sources:
         raise ConfigError(where, "a split needs a source", fix=FORM)
     for domain in (*sources, *targets):

@@ -157,3 +157,30 @@ def test_what_speaks_against_adaptation_is_said() -> None:
     other = run("dann", 0, 0.5)
     unsure = Predicted(("no", "yes"), np.asarray([0, 1]), np.full(2, 0.6), 0.5)
     assert cautions(far, scored([other], "last"), other, unsure) == []
+
+
+def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> None:
+    save(tmp_path / "new.csv", text(cells(50, 1)))
+    words = ("--source", folder / "old shop.csv", "--target", tmp_path / "new.csv", "--label", "bought")
+    few = ("--few-shot", 3, "--seeds", 1, "--workers", 1, "--recipes", "source_only,fine_tuning", "phases.*.steps=20")
+    result = ask("adapt", *words, *few, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert {row["recipe"] for row in rows(tmp_path / "out" / "leaderboard.csv")} == {"source_only", "fine_tuning"}
+
+
+def test_without_time_or_rows_it_says_so(folder: Path, tmp_path: Path) -> None:
+    words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv")
+    assert "no run has finished" in refused("adapt", *words, "--budget", 0, "--out", tmp_path / "out", *QUICK)
+    save(tmp_path / "ten.csv", text(cells(10), label=False))
+    words = ("--source", folder / "old shop.csv", "--target", tmp_path / "ten.csv")
+    result = ask("adapt", *words, "--out", tmp_path / "ten", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert len(rows(tmp_path / "ten" / "predictions.csv")) == 10
+
+
+def test_target_rows_that_are_source_rows_are_told(folder: Path, tmp_path: Path) -> None:
+    save(tmp_path / "same.csv", text(cells(120)[:40], label=False))
+    words = ("--source", folder / "old shop.csv", "--target", tmp_path / "same.csv")
+    result = ask("adapt", *words, "--out", tmp_path / "out", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "40 of 40 rows of same are rows of the source as well" in result.stderr

@@ -170,6 +170,24 @@ def test_an_image_of_one_colour_keeps_it(tmp_path: Path) -> None:
     assert (x == np.asarray([10, 200, 30], np.uint8)[:, None, None]).all()
 
 
+def test_images_are_decoded_once_and_again_when_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    from dareps.data.own import _images
+
+    monkeypatch.setenv("DAREPS_CACHE", str(tmp_path / "cache"))
+    folder, decoded = images(tmp_path / "pictures"), []
+    original = _images._image
+    monkeypatch.setattr(_images, "_image", lambda path, side: decoded.append(path) or original(path, side))
+    first, second = (read_images(folder, side=8).x for _ in range(2))
+    assert isinstance(first, np.memmap)
+    assert (first == second).all()
+    assert len(decoded) == 8
+    Image.new("RGB", (9, 9)).save(folder / "cat" / "00.jpg")
+    assert (read_images(folder, side=8).x[0] == 0).all()
+    assert len(decoded) == 16
+
+
 def test_broken_images_are_named(tmp_path: Path) -> None:
     folder = images(tmp_path / "pictures")
     (folder / "cat" / "01.jpg").write_bytes((folder / "cat" / "00.jpg").read_bytes()[:200])

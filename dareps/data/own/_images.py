@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from dareps.data._roots import built_rows, stamp
 from dareps.data.own._reading import IMAGES, Arrays
 from dareps.errors import DataError
 
@@ -19,28 +21,38 @@ SIDE: Final = 32
 def read_images(folder: Path, side: int = SIDE) -> Arrays:
     """Images (n, 3, side, side) uint8 in the order of their names, and the names of their sub-folders, if any.
 
-    All are turned upright, made red-green-blue and squeezed to one size by averaging.
+    All are turned upright, made red-green-blue and squeezed to one size by averaging. Decoded once: rows are mapped
+    from a file of the user cache that is as new as the images, which all processes share.
 
     Raises:
         DataError: There are none, one cannot be read, or some lie in sub-folders and some do not.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
+    files = _files(folder)
     if not files:
         raise DataError(str(folder), "there are no images in this folder", fix=f"Known are {', '.join(IMAGES)}.")
     classes = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in files]
     if "" in classes and any(classes):
         stray = files[classes.index("")].name
         raise DataError(str(folder), "some images lie in sub-folders and some do not", stray, "Give each a class.")
-    x = np.empty((len(files), 3, side, side), np.uint8)
-    for place, path in enumerate(files):
-        x[place] = _image(path, side)
+    shape = len(files), 3, side, side
+    x = built_rows(f"images-{stamp(*files)}-{side}.npy", shape, lambda: _decoded(files, side))
     return Arrays(x, {LABEL: np.asarray(classes)} if any(classes) else {})
 
 
 def names(folder: Path) -> list[str]:
     """The images of a folder as they are read, named below it."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
-    return [str(path.relative_to(folder)) for path in files]
+    return [str(path.relative_to(folder)) for path in _files(folder)]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
+
+
+def _decoded(files: Sequence[Path], side: int) -> np.ndarray:
+    x = np.empty((len(files), 3, side, side), np.uint8)
+    for place, path in enumerate(files):
+        x[place] = _image(path, side)
+    return x
 
 
 def _image(path: Path, side: int) -> np.ndarray:
