@@ -132,7 +132,7 @@ class Plugin(Settings):
             _roots[family] = cls
         elif not abstract:
             cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
-            _register(cls)
+            register(cls)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -278,7 +278,12 @@ def _load_entry(entry: EntryPoint) -> None:
         _broken.append(ConfigError(f"entry point {entry.name}", what, fix=f"Mend, update or uninstall {owner}."))
 
 
-def _register(cls: type[Plugin]) -> None:
+def register(cls: type[Plugin]) -> None:
+    """Put a concrete part under its name; again, where another one took the place meanwhile.
+
+    Raises:
+        ConfigError: A part that is defined elsewhere has this name.
+    """
     known = _registry.setdefault(cls.family, {})
     other = known.get(cls.name)
     if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,17 @@ os.environ["WANDB_MODE"] = "disabled"
 settings.register_profile("dareps", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("dareps-ci", settings.get_profile("dareps"), derandomize=True, database=None)
 settings.load_profile("dareps-ci" if os.environ.get("CI") else "dareps")
+
+
+@pytest.fixture(autouse=True)
+def _own_datasets_end_with_their_test() -> Iterator[None]:
+    """Descriptions of files register datasets, which other tests must not meet: their files are gone by then."""
+    yield
+    from dareps.plugin import _registry
+
+    known = _registry.get("data", {})
+    for name in [name for name, kind in known.items() if hasattr(kind, "description") or hasattr(kind, "arrays")]:
+        del known[name]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

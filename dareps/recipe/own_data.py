@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described, located
 from dareps.errors import ConfigError
+from dareps.plugin import register
 from dareps.recipe.yaml_io import dump, read
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def load_description(path: Path) -> type[OwnFiles]:
         settings = {"name": path.stem.replace("-", "_").lower(), **read(path)}
         found = located(described(settings, str(path)), path.parent)
         _known[stamp] = dataset_of(whole(found)[0])
+    register(_known[stamp])  # Another description may have taken the name since.
     return _known[stamp]
 
 

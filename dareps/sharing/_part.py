@@ -23,7 +23,7 @@ class Part(nn.Module):
 
     def __init__(self, encoder: Staged, stages: Sequence[str]) -> None:
         super().__init__()
-        self.whole, self.aliases, self.host = encoder.whole, encoder.aliases, encoder.host
+        self.whole, self.aliases, self.host = encoder.whole, dict(encoder.aliases), encoder.host
         self.chain = nn.ModuleDict({stage: encoder.chain[stage] for stage in stages})
 
     def forward(self, x: Tensor) -> Tensor:

@@ -68,8 +68,8 @@ def test_every_part_is_shown(family: str, name: str):
     assert found.stdout.startswith(f"{family} {name} (version {part.version})")
     assert part.__doc__
     assert part.__doc__.splitlines()[0] in found.stdout
-    for setting in part.model_fields:
-        assert f"  {setting} = " in found.stdout
+    for name_, setting in part.model_fields.items():
+        assert f"  {setting.alias or name_} = " in found.stdout
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.__name__)

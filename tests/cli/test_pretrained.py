@@ -16,7 +16,7 @@ def test_training_says_what_became_of_every_tensor(tmp_path):
     result = ask(*SHORT, *words)
     assert result.exit_code == 0, result.stderr
     assert re.search(
-        rf"^Weights from {folder}: \d+ loaded, 0 adapted, 2 re-initialised, 3 dropped\.$", result.stdout, re.M
+        rf"^Weights from {folder}: \d+ loaded, 0 adapted, 2 re-initialised, 9 dropped\.$", result.stdout, re.M
     )
     assert "re-initialised (not asked for): heads.digit.weight, heads.digit.bias" in result.stdout
     assert "dropped (a classifier, not asked for): heads.digit.bias, heads.digit.weight" in result.stdout
