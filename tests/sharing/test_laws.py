@@ -55,8 +55,9 @@ def test_hard_sharing_keeps_every_law():
 
 @pytest.mark.parametrize(("law", "fault"), _faulty.FAULTS, ids=[law for law, _ in _faulty.FAULTS])
 def test_the_kit_names_the_law_that_a_faulty_scheme_breaks(law, fault):
+    # Rows change places only between groups of one size and task, which few examples have.
     with pytest.raises(LawViolation) as caught:
-        check_sharing(fault, max_examples=4)
+        check_sharing(fault, max_examples=40 if law == "rows apart" else 4)
     assert caught.value.law == law
     assert set(caught.value.example) == {"x", "groups"}
     assert sum(rows for rows, _, _ in caught.value.example["groups"]) <= 4, "the example has been shrunk"
