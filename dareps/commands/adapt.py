@@ -14,8 +14,9 @@ from dareps.commands._output import columns, duration, note, say, warn
 from dareps.commands.bench import Wanted, carried_out
 from dareps.commands.train import STOPPED, one_thread
 from dareps.data.own.description import Asked, Description, Place
-from dareps.errors import DataError
-from dareps.recipe.own_data import load_description, whole, write_description
+from dareps.errors import ConfigError, DataError
+from dareps.recipe.own_data import described_text, load_description, whole
+from dareps.suite._files import write_whole
 from dareps.suite.settings import Suite
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ def adapt(asked: Request) -> int:
     """
     clock = time.monotonic()
     one_thread()
-    asked.out.mkdir(parents=True, exist_ok=True)
     dataset, path = _described(asked)
     wanted = _wanted(asked, dataset, path)
     return _answered(asked, wanted, dataset, clock)
@@ -93,9 +93,22 @@ def _described(asked: Request) -> tuple[type[OwnFiles], Path]:
         description, found = whole(Description(name=NAME, domains=places, tasks=tasks))
     for line in found:
         say(line)
-    path = asked.out / f"{NAME}.yaml"
-    write_description(path, description)
-    return load_description(path.resolve()), path.resolve()
+    path = asked.out.resolve() / f"{NAME}.yaml"
+    _keep(path, described_text(description))
+    return load_description(path), path
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write the description, unless models that lie beside it read another one.
+
+    Raises:
+        ConfigError: The folder holds an answer about other data.
+        StoreError: It cannot be written.
+    """
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        what = "the folder holds an answer about other files, whose models read their description there"
+        raise ConfigError("--out", what, str(path.parent), "Choose another folder.")
+    write_whole(path, text)
 
 
 def _there(path: Path) -> Path:
@@ -162,11 +175,14 @@ def _answered(asked: Request, wanted: Wanted, dataset: type[OwnFiles], clock: fl
     for text in failures:
         note(f"failed: {text}")
     outcomes = store.outcomes()
+    if stopped and not over():
+        note("Stopped. The same command continues where it left off.")
+        return STOPPED
     if not any(own.status == "ok" for own in outcomes):
         raise DataError("adapt", "no run has finished", fix="Give more minutes with --budget, or mend what failed.")
     _finish(asked, wanted, dataset, store.folder, outcomes, far)
     say(f"{duration(time.monotonic() - clock)} in all")
-    return STOPPED if stopped and not over() else 0
+    return 0
 
 
 def _rows(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
@@ -192,7 +208,7 @@ def _finish(
     run = chosen(outcomes, places, rule)
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
     texts = [*_doubles(dataset), *cautions(far, places, run, found)]
-    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
+    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts), _names_of(asked))
     page = write_answer(folder, answer)
     head = ("recipe", rule, "source %", "target %", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]
@@ -204,6 +220,15 @@ def _finish(
     say(f"Predictions: {folder / 'predictions.csv'}")
     say(f"Model: {folder / run.folder}")
     say(f"Report: {page}")
+
+
+def _names_of(asked: Request) -> tuple[str, ...]:
+    """What the target's images are called; nothing where rows are in a file."""
+    if not asked.target.is_dir():
+        return ()
+    from dareps.data.own._images import names
+
+    return tuple(names(asked.target))
 
 
 def _doubles(dataset: type[OwnFiles]) -> list[str]:

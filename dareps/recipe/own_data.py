@@ -45,6 +45,6 @@ def whole(description: Description) -> tuple[Description, list[str]]:
     return completed(description)
 
 
-def write_description(path: Path, description: Description) -> None:
-    """Write a description, so that reading it back needs no other file."""
-    path.write_text(dump(description.model_dump(exclude_defaults=True)), encoding="utf-8")
+def described_text(description: Description) -> str:
+    """A description as YAML; read back, it needs no other file."""
+    return dump(description.model_dump(exclude_defaults=True))

@@ -41,6 +41,7 @@ class Answer:
         run: The chosen run.
         predicted: Its predictions of all target rows.
         cautions: Sentences to be read before anything else.
+        rows: What the target's rows are called; empty for their numbers.
     """
 
     domains: tuple[str, ...]
@@ -51,6 +52,7 @@ class Answer:
     run: Outcome
     predicted: Predicted
     cautions: tuple[str, ...]
+    rows: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -64,7 +66,7 @@ def write_answer(folder: Path, answer: Answer) -> Path:
     Raises:
         StoreError: The files cannot be written.
     """
-    write_whole(folder / "predictions.csv", _text(("row", "prediction", "confidence"), _predictions(answer.predicted)))
+    write_whole(folder / "predictions.csv", _text(("row", "prediction", "confidence"), _predictions(answer)))
     board = ("recipe", "seeds", "score", "source", "target", "seconds", "warnings")
     rows = [[own.recipe, own.n, *_figures(own), "; ".join(own.warnings)] for own in answer.places]
     write_whole(folder / "leaderboard.csv", _text(board, rows))
@@ -86,12 +88,14 @@ def page(answer: Answer) -> str:
     return template.render(answer=answer, figures=figures, version=__version__)
 
 
-def _predictions(found: Predicted) -> Iterable[Sequence[str | int]]:
-    for row, label in enumerate(found.labels):
+def _predictions(answer: Answer) -> Iterable[Sequence[str | int]]:
+    found = answer.predicted
+    names: Sequence[str | int] = answer.rows or range(1, len(found.labels) + 1)
+    for row, (name, label) in enumerate(zip(names, found.labels, strict=True)):
         if found.classes:
-            yield row + 1, found.classes[int(label)], f"{found.confidence[row]:.6f}"
+            yield name, found.classes[int(label)], f"{found.confidence[row]:.6f}"
         else:
-            yield row + 1, f"{label:.9g}", ""
+            yield name, f"{label:.9g}", ""
 
 
 def _figures(own: Scored) -> tuple[str, ...]:

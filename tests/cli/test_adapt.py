@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from dareps import load
+from dareps.data.own._images import names
 from dareps.engine.outcome import Identity, Outcome, Selected
 from dareps.suite.answering import Predicted, cautions, chosen, scored
 from dareps.transfer.relation import Distance
-from tests.own._files import cells, save, text
+from tests.own._files import cells, images, save, text
 
 from ._ask import ask, refused
 
@@ -184,3 +185,36 @@ def test_target_rows_that_are_source_rows_are_told(folder: Path, tmp_path: Path)
     result = ask("adapt", *words, "--out", tmp_path / "out", *QUICK)
     assert result.exit_code == 0, result.stderr
     assert "40 of 40 rows of same are rows of the source as well" in result.stderr
+
+
+def test_a_stop_is_no_mistake_and_says_how_to_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dareps.commands.adapt.carried_out", lambda *_: (True, []))
+    words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv", "--out", tmp_path / "out")
+    result = ask("adapt", *words, *QUICK)
+    assert result.exit_code == 130
+    assert "The same command continues" in result.stderr
+
+
+def test_an_answer_about_other_files_is_not_written_over(folder: Path, tmp_path: Path) -> None:
+    save(tmp_path / "other.csv", text(cells(30, 2), label=False))
+    words = ("--source", folder / "old shop.csv", "--target", tmp_path / "other.csv")
+    before = (folder / "out" / "own.yaml").read_text()
+    assert "an answer about other files" in refused("adapt", *words, "--out", folder / "out", *QUICK)
+    assert (folder / "out" / "own.yaml").read_text() == before
+    (tmp_path / "file").write_text("no folder")
+    result = ask("adapt", *words, "--out", tmp_path / "file" / "out", *QUICK)
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_images_are_named_in_the_predictions(tmp_path: Path) -> None:
+    images(tmp_path / "labelled", count=8)
+    images(tmp_path / "asked", classes=(), count=6)
+    words = ("--source", tmp_path / "labelled", "--target", tmp_path / "asked", "--out", tmp_path / "out")
+    result = ask("adapt", *words, *QUICK)
+    assert result.exit_code == 0, result.stderr
+    found = rows(tmp_path / "out" / "predictions.csv")
+    assert [row["row"] for row in found] == names(tmp_path / "asked")
+    assert {row["prediction"] for row in found} <= {"cat", "dog"}

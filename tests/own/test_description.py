@@ -19,7 +19,7 @@ from dareps.data.own.description import Description, described, located
 from dareps.data.split import make_split
 from dareps.errors import ConfigError, DataError
 from dareps.recipe.bind import bind_run
-from dareps.recipe.own_data import load_description, whole, write_description
+from dareps.recipe.own_data import described_text, load_description, whole
 
 from ._files import cells, images, save, text
 
@@ -53,7 +53,7 @@ def test_what_is_left_open_is_found_and_said(tmp_path: Path) -> None:
 
 def test_a_complete_description_reads_back_equal_and_needs_no_files(tmp_path: Path) -> None:
     own, _ = found(tables(tmp_path))
-    write_description(tmp_path / "whole.yaml", own)
+    (tmp_path / "whole.yaml").write_text(described_text(own))
     for name in ("old.csv", "new.csv"):
         (tmp_path / name).unlink()
     again = load_description(tmp_path / "whole.yaml")
@@ -86,6 +86,8 @@ def test_text_among_numbers_is_named_with_its_row() -> None:
     column = pl.Series("c", [*map(str, range(0, 40, 2)), "12 kg"])
     with pytest.raises(DataError, match=r"column c: 1 of 21 cells are no numbers, the first in row 21, got '12 kg'"):
         column_kind("here", column)
+    with pytest.raises(DataError, match="the first in row 3 of new"):
+        column_kind("here", column, ["old"] * 18 + ["new"] * 3)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_one_table_with_a_column_for_domains_and_one_for_parts(tmp_path: Path) -
     save(tmp_path / "all.csv", "\n".join(joined))
     places = {name: {"file": "all.csv", "column": "season", "part": "part"} for name in ("summer", "winter")}
     own, _ = whole(located(described({"name": "year", "domains": places, "tasks": {"bought": {}}}, "year"), tmp_path))
-    write_description(tmp_path / "year.yaml", own)
+    (tmp_path / "year.yaml").write_text(described_text(own))
     summer = load_description(tmp_path / "year.yaml")().rows("summer")
     assert (len(summer.x), len(summer.test_x), len(summer.validation)) == (24, 6, 6)
     assert set(own.columns) == {"age", "income", "city"}
@@ -186,7 +188,7 @@ def test_series_and_images_go_in_by_channel_and_as_they_are(tmp_path: Path) -> N
     places = {name: {"file": f"{name}.npz"} for name in ("a", "b")}
     own, _ = whole(located(described({"name": "series", "domains": places}, "s"), tmp_path))
     assert (own.form, own.shape) == ("series", (2, 16))
-    write_description(tmp_path / "series.yaml", own)
+    (tmp_path / "series.yaml").write_text(described_text(own))
     data = make_split(load_description(tmp_path / "series.yaml")(), ("a",), ("b",), 0)
     train = np.concatenate([data.source_train[0].x, data.target_train[0].x])
     np.testing.assert_allclose(train.mean(axis=(0, 2)), 0, atol=1e-5)

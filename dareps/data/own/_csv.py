@@ -46,10 +46,20 @@ def read_csv(path: Path) -> pl.DataFrame:
         first = str(error).strip().splitlines()[0]
         fix = f"Lines must have one number of cells each, separated by {separator!r}."
         raise DataError(str(path), f"not a table ({first})", fix=fix) from None
+    _refuse_short_lines(path, text, separator, frame.width)
     if frame.height == 0:
         raise DataError(str(path), "the table has a header and no rows", lines[0][:80], "Add rows.")
     names = [name.strip() if header else f"column{place + 1}" for place, name in enumerate(frame.columns)]
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _refuse_short_lines(path: Path, text: str, separator: str, width: int) -> None:
+    """Refuse lines of too few cells, which the reader would fill up."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    for row in rows:
+        if row and len(row) != width:
+            fix = f"Lines must have one number of cells each, separated by {separator!r}."
+            raise DataError(str(path), f"line {rows.line_num} has {len(row)} cells, the first has", width, fix)
 
 
 def separator_of(lines: list[str]) -> str:

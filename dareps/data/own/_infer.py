@@ -131,6 +131,7 @@ def _columns(
     import polars as pl
 
     frames = [each.labels for own in rows.values() for each in own]
+    owners = [domain for domain, own in rows.items() for each in own for _ in range(len(each))]
     for name in description.columns:
         if name not in _all(rows):
             raise DataError(where, "no file has this column", name, f"There are {', '.join(_all(rows))}.")
@@ -142,7 +143,7 @@ def _columns(
             notes.append(f"column {name}: ignored, only some files have it")
             continue
         cells = pl.concat([_alike(frame[name], frames, name) for frame in frames])
-        found = Found(wanted.kind) if wanted.kind else column_kind(where, cells)
+        found = Found(wanted.kind) if wanted.kind else column_kind(where, cells, owners)
         if found.kind == "ignore":
             notes.append(f"column {name}: ignored, {found.why}")
             continue

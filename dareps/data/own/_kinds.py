@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,8 +28,13 @@ class Found:
     why: str = ""
 
 
-def column_kind(where: str, column: pl.Series) -> Found:
+def column_kind(where: str, column: pl.Series, owners: Sequence[str] = ()) -> Found:
     """The kind of a column of numbers or text, over all domains together.
+
+    Args:
+        where: The dataset, for errors.
+        column: Its cells, one domain's after another's.
+        owners: Which domain each is of; none given means that all are of one.
 
     Raises:
         DataError: Most cells are numbers and some are not.
@@ -46,7 +52,8 @@ def column_kind(where: str, column: pl.Series) -> Found:
         return Found("ignore", "it counts rows") if _counts(known) else Found("number")
     if len(known) >= MOSTLY * len(values):
         row = int((column.is_not_null() & numbers.is_null()).arg_true()[0])
-        what = f"{len(values) - len(known)} of {len(values)} cells are no numbers, the first in row {row + 1}"
+        place = f"row {row + 1 - owners.index(owners[row])} of {owners[row]}" if owners else f"row {row + 1}"
+        what = f"{len(values) - len(known)} of {len(values)} cells are no numbers, the first in {place}"
         fix = "Mend them, leave them empty, or say that the column is a category or to be ignored."
         raise DataError(f"{where}, column {column.name}", what, column[row], fix)
     different = values.n_unique()
