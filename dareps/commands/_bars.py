@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dareps.commands._output import console, duration, note
+from dareps.commands._output import console, duration, note, waited
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -87,7 +87,8 @@ class SuiteBar:
         if notice.kind == "failed":
             self.failures.append(f"{notice.label}: {notice.text}")
         ending = f": {notice.text}" if notice.text else ""
-        self._line(f"[{self.done}/{self.total}] {notice.kind} {notice.label} ({duration(notice.seconds)}){ending}")
+        took = f"{duration(notice.seconds)}{waited(notice.waiting)}"
+        self._line(f"[{self.done}/{self.total}] {notice.kind} {notice.label} ({took}){ending}")
 
     def _line(self, text: str) -> None:
         if self.progress.disable:

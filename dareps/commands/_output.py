@@ -48,6 +48,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
+def waited(share: float) -> str:
+    """How much of the time of training steps was waiting for data, behind a duration; nothing where it is nothing."""
+    return f", {share:.1%} of training waiting for data" if share > 0 else ""
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `3 min 05 s` or `1 h 02 min`."""
     whole = round(seconds)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dareps.commands._bars import RunBar, bar
 from dareps.commands._device import uses_cuda
-from dareps.commands._output import console, duration, note, say, warn
+from dareps.commands._output import console, duration, note, say, waited, warn
 from dareps.commands._records import read_record
 from dareps.engine.identity import checkpoint_path
 from dareps.errors import ConfigError, DataError
@@ -90,7 +90,7 @@ def show(outcome: Outcome, folder: Path) -> None:
 
     own = outcome.identity
     title = f"{own.recipe} on {own.dataset}/{own.split}, seed {own.seed}"
-    table = Table(title=f"{title} ({duration(outcome.seconds)})", title_justify="left")
+    table = Table(title=f"{title} ({duration(outcome.seconds)}{waited(outcome.waiting)})", title_justify="left")
     test = "target test %" if own.target else "test %"
     columns = ("selection", "step", "score", "source validation %" if own.target else "validation %", test)
     for name in (*(("task",) if outcome.others else ()), *columns):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dareps.data._frame import WHOLE, Frame
 from dareps.errors import ContractError
 from dareps.plugin import Many, Plugin
 from dareps.types import Role, Task
@@ -53,18 +54,21 @@ class RemoteFile:
         path: Its place below a data root; `path` with `.gz` behind it is accepted as well.
         digest: `sha256:...` or `md5:...` of the download; empty when the publisher gives none.
         contents: `sha256:...` of the unpacked file at `path`; empty when it is not known.
-        kind: How the download becomes `path`: as it is, gunzipped, or a folder of `members` out of a tar archive.
+        kind: How the download becomes `path`: as it is, gunzipped, or a folder of `members` out of a tar archive;
+            `folder` is one of images that people place by hand.
         members: The folder inside the archive.
         count: How many files the folder holds.
+        others: Further names that the folder may have.
     """
 
     url: str
     path: str
     digest: str = ""
     contents: str = ""
-    kind: Literal["plain", "gzip", "tar"] = "plain"
+    kind: Literal["plain", "gzip", "tar", "folder"] = "plain"
     members: str = ""
     count: int = 0
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ class Dataset(Plugin, family="data"):
     origin: ClassVar[Origin]
     files: ClassVar[tuple[RemoteFile, ...]] = ()
     embedded: ClassVar[bool] = False
+    by_hand: ClassVar[str] = ""
+    """How people get what no program may fetch, and where they place it."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     forms: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Domain -> shape of one raw row, where domains differ in modality; empty where all have one shape.
@@ -143,6 +149,10 @@ class Dataset(Plugin, family="data"):
     def read_rows(self, path: Path) -> np.ndarray | None:
         """Raw rows of a file that is like the dataset's own; None where rows have no files of that kind."""
         return None
+
+    def frame(self) -> Frame:
+        """What encoders see of an image; all of it, with pixels from 0 to 1."""
+        return WHOLE
 
     def best_scores(self) -> Mapping[str, float]:
         """The best scores that are possible on test rows, by name, where the process behind the data is known."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dareps.data._lazy import LazyRows
 from dareps.errors import DataError
 
 
@@ -22,8 +23,11 @@ class Pixels:
     shape: tuple[int, int, int]
 
     def __call__(self, x: np.ndarray, domain: str) -> np.ndarray:
-        """Check and copy, since raw rows are kept for later splits; raises `DataError` for other rows."""
+        """Check and copy, since raw rows are kept for later splits; raises `DataError` for other rows.
+
+        Rows that are read when they are asked for stay so: every reading is a copy.
+        """
         if x.dtype != np.uint8 or x.shape[1:] != self.shape:
             fix = f"Give uint8 pixels from 0 to 255 as (n, {', '.join(map(str, self.shape))})."
             raise DataError(f"data {self.dataset}/{domain}", "not its rows", (str(x.dtype), x.shape), fix)
-        return np.array(x)
+        return x if isinstance(x, LazyRows) else np.array(x)

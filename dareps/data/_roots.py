@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -42,6 +42,11 @@ def locate(relative: str, *, packed: bool = True) -> Path | None:
             if (root / name).exists():
                 return root / name
     return None
+
+
+def locate_any(names: Sequence[str]) -> Path | None:
+    """The first of some names that is there."""
+    return next((found for found in map(locate, names) if found is not None), None)
 
 
 def require(relative: str, dataset: str, *, packed: bool = True) -> Path:
@@ -111,6 +116,32 @@ def built_rows(name: str, shape: tuple[int, ...], build: Callable[[], np.ndarray
         write_atomically(path, lambda file: np.save(file, built))
         stored = _mapped(path, shape)
     return built if stored is None else stored
+
+
+def mapped_rows(name: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray | None:
+    """Like `built_rows`, but rows are written into the file as they are made, so that they need no memory.
+
+    None where the cache cannot be written.
+    """
+    import numpy as np
+
+    path = built_path(name)
+    stored = _mapped(path, shape)
+    if stored is not None:
+        return stored
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{name}.")
+    except OSError:
+        return None
+    with folder as inside:
+        part = Path(inside) / name
+        rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        fill(rows)
+        rows.flush()
+        del rows
+        part.replace(path)
+    return _mapped(path, shape)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> bool:

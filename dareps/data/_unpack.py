@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from dareps.data._base import RemoteFile
+from dareps.data._decoding import image_files
 from dareps.errors import DataError
 
 _BLOCK = 1 << 20
@@ -43,7 +44,7 @@ def unpack(file: RemoteFile, archive: Path, target: Path) -> None:
 def damage(file: RemoteFile, path: Path) -> str:
     """What is wrong with a file or folder that is there; empty when nothing is known to be."""
     if file.count:
-        found = sum(1 for _ in path.glob("*.jpg"))
+        found = len(image_files(path)) if file.kind == "folder" else sum(1 for _ in path.glob("*.jpg"))
         return "" if found >= file.count else f"{file.count} files expected, {found} found"
     digest = hashlib.sha256()
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dareps.data._base import Dataset, RemoteFile
-from dareps.data._roots import download_root, locate
+from dareps.data._roots import data_roots, download_root, locate, locate_any
 from dareps.errors import ConfigError, DataError
 from dareps.plugin import plugins, suggestion
 
@@ -57,6 +57,10 @@ def get(name: str, progress: Progress | None = None) -> list[str]:
     dataset = _dataset(name)
     if dataset.embedded:
         return [f"{name} is part of the package: nothing to download"]
+    if dataset.by_hand and any(_place(file) is None for file in dataset.files):
+        lacking = ", ".join(file.path for file in dataset.files if _place(file) is None)
+        what = f"a program may not fetch {lacking}; this is how you do:\n{dataset.by_hand}\n"
+        raise DataError(f"data {name}", what, fix=f"Data roots are {', '.join(map(str, data_roots()))}.")
     done: list[str] = []
     failed: list[DataError] = []
     for file in dataset.files:
@@ -103,7 +107,7 @@ def _entry(dataset: type[Dataset]) -> Entry:
 
 def _place(file: RemoteFile) -> Path | None:
     # A file that is published packed is read unpacked, by readers that cannot do otherwise.
-    return locate(file.path, packed=file.kind == "plain")
+    return locate_any(file.others) if (found := locate(file.path, packed=file.kind == "plain")) is None else found
 
 
 def _get_file(file: RemoteFile, progress: Progress | None) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ConfigError
@@ -72,6 +72,14 @@ def convolution(inputs: int, width: int, kernel: int, padding: int, norm: Norm |
     if norm is not None:
         layers.append(norm(width))
     return nn.Sequential(*layers, nn.ReLU())
+
+
+class Places(nn.Module):
+    """The mean over all places of an image: (n, c, h, w) -> (n, c)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of x."""
+        return x.mean((2, 3))
 
 
 def flat(shape: Shape) -> int:

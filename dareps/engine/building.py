@@ -17,8 +17,8 @@ def build_method(run: Run, data: SplitData) -> Method:
     """The method of a bound run, initialised by its seed, or from the weights that the recipe names."""
     start = start_of(run.method)
     shape = tuple(data.source_train[0].x.shape[1:])
-    forms = type(run.data).forms
-    return Method(run.method, shape, data.tasks, tuple(run.source), tuple(run.target), run.seed, forms, start)
+    forms, sides = type(run.data).forms, (tuple(run.source), tuple(run.target))
+    return Method(run.method, shape, data.tasks, *sides, run.seed, forms, start, run.data.frame())
 
 
 def split_of(run: Run) -> SplitData:

@@ -120,7 +120,7 @@ def _train(
     outcomes = []
     for copy, ledger in enumerate(ledgers):
         method = trainer.population.single(copy)
-        own = Finished(runs[copy], data[copy], identities[copy], ledger, method, seconds)
+        own = Finished(runs[copy], data[copy], identities[copy], ledger, method, seconds, trainer.clock.share)
         outcomes.append(_scored(own, surroundings))
     return outcomes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dareps.data._base import LabelledPart, Part
-from dareps.engine.rows import Pool, labels_of
+from dareps.engine.rows import Clock, Pool, labels_of
 from dareps.types import Task
+
+AHEAD = 32
+"""Steps whose row numbers are drawn at a time."""
 
 
 class _HostRows(Dataset[tuple[Tensor, dict[str, Tensor]]]):
@@ -35,16 +39,19 @@ class _HostRows(Dataset[tuple[Tensor, dict[str, Tensor]]]):
 
 
 class _Order(Sampler[list[int]]):
-    """The batches of the window that comes next."""
+    """The batches of all steps from one on, without end, so that a loader fetches ahead across windows.
 
-    def __init__(self) -> None:
-        self.batches: list[list[int]] = []
+    Args:
+        numbers: (first step, count) -> row numbers (count, S, n).
+    """
+
+    def __init__(self, numbers: Callable[[int, int], np.ndarray]) -> None:
+        self.numbers, self.start = numbers, 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
+        for start in itertools.count(self.start, AHEAD):
+            block = self.numbers(start, AHEAD)
+            yield from block.reshape(len(block), -1).tolist()
 
 
 class LoaderPool(Pool):
@@ -54,10 +61,11 @@ class LoaderPool(Pool):
 
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
         """Keep the arrays where they are."""
-        self.rows, self.order = _HostRows(parts, self.tasks), _Order()
+        self.rows, self.order, self.next = _HostRows(parts, self.tasks), _Order(self.numbers), -1
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, clock: Clock) -> None:
         """Start the loader with that many processes."""
+        super().start(workers, clock)
         self.loader: DataLoader[Any] = DataLoader(
             self.rows,
             batch_sampler=self.order,
@@ -69,14 +77,16 @@ class LoaderPool(Pool):
 
     def block(self, start: int, count: int) -> Tensor:
         """Row numbers (count, S, n) of the next steps, whose rows the loader begins to fetch."""
-        numbers = super().block(start, count)
-        self.order.batches = numbers.flatten(1).tolist()
-        self.batches = iter(self.loader)
-        return numbers
+        if start != self.next:  # Else the loader is already fetching them.
+            self.order.start = start
+            self.batches = iter(self.loader)
+        self.next = start + count
+        return super().block(start, count)
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Inputs (*lead, n, *shape) and labels (*lead, n) or (*lead, n, size) of the next step, on the device."""
-        x, y = next(self.batches)
+        with self.clock.waiting():
+            x, y = next(self.batches)
         x = x.to(self.device, non_blocking=True)
         x = self.as_input(x.to(self.dtype) if x.is_floating_point() else x, index)
         return x, {

@@ -29,7 +29,7 @@ from dareps.engine.points import judged_at
 from dareps.engine.population import Population
 from dareps.engine.progress import Position, Report
 from dareps.engine.refresh import begin, first_passes, refresh_due, refresh_points, wants_after_step
-from dareps.engine.rows import Pool
+from dareps.engine.rows import Clock, Pool
 from dareps.engine.sampling import Active, Logged, Steps, choice_of
 from dareps.engine.state import DTYPES, Precision, broken, inherit, load_optimizer
 from dareps.engine.update import Update
@@ -102,7 +102,7 @@ class Trainer:
         if self.engine.conflict is not None:
             trained(self.population, self.engine.conflict.along, "engine.conflict.along")
         self.total = sum(plan.steps for plan in self.plans)
-        self.position = Position()
+        self.position, self.clock = Position(), Clock()
         self.optimizer: Optimizer | None = None
         self.resumed_optimizer: dict[str, Tensor] = {}
         self._moving: list[nn.Parameter] = []
@@ -182,8 +182,7 @@ class Trainer:
         kind = LoaderPool if self.engine.rows == "loader" else Pool
         where = (self.device, self.dtype)
         pool = kind(seeds, parts, plan.phase.batch, plan.number, *where, self.run.data.augment, self.tasks)
-        if isinstance(pool, LoaderPool):
-            pool.start(self.engine.loaders)
+        pool.start(self.engine.loaders, self.clock)
         self.cut = cut_of(self.population, plan, self.run)
         if self.cut and not put_features(pool, parts, self.population, plan, self.cut, self._precision()):
             self.cut = 0
@@ -240,8 +239,9 @@ class Trainer:
 
     def _window(self, plan: Plan, pool: Pool, step: Steps, start: int, stop: int) -> None:
         """Take the steps between two boundaries, then bring their losses to the host in one copy."""
-        each = enumerate(self.inputs(plan, pool, start, stop), start)
-        logged = Logged.of([step(number, inputs) for number, inputs in each])
+        with self.clock.stepping():
+            each = enumerate(self.inputs(plan, pool, start, stop), start)
+            logged = Logged.of([step(number, inputs) for number, inputs in each])
         for copy, ledger in enumerate(self.ledgers):
             found = broken(logged.values[:, :, copy], logged.names, plan.offset + start)
             ledger.failure = ledger.failure or found

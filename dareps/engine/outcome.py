@@ -93,6 +93,7 @@ class Outcome:
     Attributes:
         target_labels: How many target labels training saw.
         seconds: Wall time of training and evaluation.
+        waiting: Share of the time of training steps that went by until their rows were there; not stored.
         error: For a failed run: what broke, where and at which step.
         warnings: Collapse and the like, a sentence each.
         selected: One entry per selection rule, for the identity's task; empty when the run failed.
@@ -103,7 +104,7 @@ class Outcome:
         scatter: 2-d features of target test and source validation rows, before and after training, for the report:
             {"before": {"x": (n, 2), "domain": [...], "label": [...]}, "after": ...}; None when not asked for.
         folder: Where the model was saved, relative to the output folder.
-        pretrained: What became of every tensor of a file of weights, as `MappingReport.record` says it.
+            pretrained: What became of every tensor of a file of weights, as `MappingReport.record` says it.
     """
 
     identity: Identity
@@ -120,6 +121,7 @@ class Outcome:
     further: bool = False
     units: tuple[UnitScore, ...] = ()
     pretrained: dict[str, Any] | None = None
+    waiting: float = 0.0
 
 
 def by_task(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -265,7 +265,7 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
         raise ConfigError("domain", "the model knows no domain of this name", domain, suggestion(domain, domains))
     tasks = [Task(**{**task, "classes": tuple(task["classes"])}) for task in record["tasks"]]
     shape, sides = tuple(record["shape"]), (tuple(bound.source), tuple(bound.target))
-    method = Method(bound.method, shape, tasks, *sides, bound.seed, type(bound.data).forms)
+    method = Method(bound.method, shape, tasks, *sides, bound.seed, type(bound.data).forms, frame=bound.data.frame())
     state = {name: value for name, value in checkpoint.below(tensors, "model").items() if _predicts(name)}
     try:
         method.to(dtype=next(iter(state.values())).dtype).adopt(state)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +32,39 @@ class Slot:
     complete: frozenset[str]
     start: int
     stop: int
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where the time of training steps goes.
+
+    Attributes:
+        spent: Seconds of all steps.
+        waited: Seconds of these until a step's rows were there, as the host sees it: what a device does meanwhile, such
+            as gathering rows that lie on it, takes no time here.
+    """
+
+    spent: float = 0.0
+    waited: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of waiting; 0 before any step."""
+        return self.waited / self.spent if self.spent else 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count what is inside as waiting."""
+        start = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - start
+
+    @contextmanager
+    def stepping(self) -> Iterator[None]:
+        """Count what is inside as steps."""
+        start = time.perf_counter()
+        yield
+        self.spent += time.perf_counter() - start
 
 
 class IndexOrder:
@@ -67,6 +102,7 @@ class Pool:
 
     Attributes:
         host: What the pool does on the host in every step, which rules out capture; empty for nothing.
+        clock: Counts what training waits for rows.
 
     Args:
         seeds: Seed of each copy.
@@ -93,6 +129,8 @@ class Pool:
         tasks: Sequence[Task] = (),
     ) -> None:
         self.dtype, self.device, self.augment, self.tasks = dtype, device, tuple(augment), tuple(tasks)
+        self.host = ", ".join(filter(None, [self.host, *(change.name for change in augment if change.host)]))
+        self.clock = Clock()
         self.slots = tuple(
             Slot(stream[0].domain, stream[0].role, *self._labels_in(stream), number * batch, (number + 1) * batch)
             for number, stream in enumerate(zip(*parts, strict=True))
@@ -104,6 +142,10 @@ class Pool:
             for seed, own in zip(seeds, parts, strict=True)
         ]
         self.hold(flat)
+
+    def start(self, workers: int, clock: Clock) -> None:
+        """Get ready, with that many processes where rows come from a loader; time is counted on the clock."""
+        self.clock = clock
 
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
         """Take in the rows of all streams and seeds, in the order that row numbers count them."""
@@ -128,15 +170,21 @@ class Pool:
 
     def block(self, start: int, count: int) -> Tensor:
         """Row numbers (count, S, n) of steps `start` to `start + count`, on the device."""
+        with self.clock.waiting():
+            return torch.from_numpy(self.numbers(start, count)).to(self.device)
+
+    def numbers(self, start: int, count: int) -> np.ndarray:
+        """The same as an array."""
         per_seed = [
             np.concatenate([offset + order.block(start, count) for offset, order in own], axis=1) for own in self.orders
         ]
-        return torch.from_numpy(np.stack(per_seed, axis=1)).to(self.device)
+        return np.stack(per_seed, axis=1)
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Inputs (*lead, n, *shape) and labels (*lead, n) or (*lead, n, size) of row numbers (*lead, n)."""
         flat = index.flatten()
-        x = self.as_input(self.x.index_select(0, flat), index)
+        with self.clock.waiting():
+            x = self.as_input(self.x.index_select(0, flat), index)
         return x, {task: y.index_select(0, flat).view(*index.shape, *y.shape[1:]) for task, y in self.y.items()}
 
     def as_input(self, x: Tensor, index: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ class Finished:
     Attributes:
         method: A module of the run's shape; its weights are overwritten by those of the checkpoints.
         seconds: Wall time so far.
+        waiting: Share of its training steps that was waiting for rows.
     """
 
     run: Run
@@ -44,6 +45,7 @@ class Finished:
     ledger: Ledger
     method: Method
     seconds: float
+    waiting: float = 0.0
 
 
 def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) -> Outcome:
@@ -88,6 +90,7 @@ def outcome_of(own: Finished, device: torch.device, folder: Path, keep: bool) ->
         folder=saved,
         others=figures,
         units=tuple(_units(own, scores)),
+        waiting=own.waiting,
         pretrained=None if own.method.origin is None else own.method.origin.record(),
     )
 

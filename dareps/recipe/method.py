@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dareps.alignment._modules import AlignmentModule
+from dareps.data._frame import WHOLE, Frame
 from dareps.maths.domains import NormFactory, group_scope
 from dareps.maths.networks import Networks
 from dareps.maths.noise import Noise, name_places, noise_scope
@@ -44,6 +45,7 @@ class Method(nn.Module):
         sources: Source domains; `targets` likewise.
         seed: Seed of the initial weights; `start` then changes them, before anything copies them.
         forms: Domain -> shape of one row before it was flattened, where domains differ in it.
+        frame: What encoders see of an image.
     """
 
     def __init__(
@@ -56,14 +58,15 @@ class Method(nn.Module):
         seed: int,
         forms: Mapping[str, tuple[int, ...]] = NONE,
         start: Callable[[Method], MappingReport | None] = lambda _: None,
+        frame: Frame = WHOLE,
     ) -> None:
         super().__init__()
-        self.recipe, self.tasks = recipe, tuple(tasks)
+        self.recipe, self.tasks, self.frame = recipe, tuple(tasks), frame
         self.lead = lead_task(self.tasks)
         self.branches = tuple(task.name for task in tasks)
         self.sources, self.targets, self.domains = sources, targets, sources + targets
         with torch.random.fork_rng(devices=()):
-            self._build(inputs_of(recipe, shape, forms, self.domains))
+            self._build(inputs_of(recipe, shape, forms, self.domains, frame))
             initialise(self, seed, self.drawn_as)
         self.origin = start(self)
         self.encoder.attach(self.heads)
@@ -153,8 +156,7 @@ class Method(nn.Module):
 
     def _look(self, batch: Batch, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         with noise_scope(cast(Noise, step.noise)):
-            groups = self._groups(batch, step)
-            found = self._anew(batch, groups, {})
+            found = self._anew(batch, self._groups(batch, step), {})
             losses = task_losses(self._trained(step), batch.streams, self._logits(batch, found), self.smoothing)
         if step.sub == AGAIN and losses:
             self.balance.follow(losses)
@@ -170,7 +172,7 @@ class Method(nn.Module):
             strengths = self.strengths(step.progress) if step.strengths is None else step.strengths
             terms, values = self._alignments(batch, representations, logits, step, strengths)
             if step.sub.owner is None and (self.encoder.adds or self.regularise.acting):
-                seen = Seen(batch.joined, groups, representations, self.heads)
+                seen = Seen(self.frame(batch.joined), groups, representations, self.heads)
                 added = self._penalties(seen, batch, taps, strengths)
                 terms, values = {**terms, **added[0]}, {**values, **added[1]}
             trained = self._trained(step)
@@ -257,12 +259,7 @@ class Method(nn.Module):
         ]
 
     def _alignments(
-        self,
-        batch: Batch,
-        representations: Found,
-        logits: list[dict[str, Tensor]],
-        step: Step,
-        strengths: Tensor,
+        self, batch: Batch, representations: Found, logits: list[dict[str, Tensor]], step: Step, strengths: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         terms, values = dict[str, Tensor](), dict[str, Tensor]()
         if not self.active:

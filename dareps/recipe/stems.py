@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dareps.data._frame import WHOLE, Frame
 from dareps.encoders.stems import Stem
 from dareps.errors import ConfigError
 
@@ -30,11 +31,13 @@ class Inputs:
         forms: Domain -> shape of one row before it was flattened, in the order in which normalisation layers count
             domains; empty where encoders read network input as it is.
         stem: What gives rows another form.
+        frame: What encoders see of an image.
     """
 
     shape: Shape
     forms: Mapping[str, Shape]
     stem: Stem
+    frame: Frame = WHOLE
 
     @property
     def read(self) -> Shape:
@@ -47,7 +50,13 @@ class Inputs:
 
         settings = recipe.encoder
         assert settings is not None
-        return lambda: self.with_stem(adapt(settings.build(self.read, norm), recipe.adapters))
+        return lambda: self.with_stem(self.framed(adapt(settings.build(self.read, norm), recipe.adapters)))
+
+    def framed(self, encoder: Staged) -> Staged:
+        """An encoder whose first stage sees images through the frame."""
+        if self.frame != WHOLE:
+            encoder.chain[encoder.names[0]].register_forward_pre_hook(self.frame.before)
+        return encoder
 
     def with_stem(self, encoder: Staged) -> Staged:
         """An encoder of `read`, behind its stem where there is one."""
@@ -58,7 +67,9 @@ class Inputs:
         return behind(StemStage(self.stem, self.forms, self.read), encoder, self.read)
 
 
-def inputs_of(recipe: Recipe, shape: Shape, forms: Mapping[str, Shape], domains: Sequence[str]) -> Inputs:
+def inputs_of(
+    recipe: Recipe, shape: Shape, forms: Mapping[str, Shape], domains: Sequence[str], frame: Frame = WHOLE
+) -> Inputs:
     """The inputs of a recipe's method.
 
     Args:
@@ -66,9 +77,10 @@ def inputs_of(recipe: Recipe, shape: Shape, forms: Mapping[str, Shape], domains:
         shape: Shape of one row of network input.
         forms: The dataset's; empty where all domains have one.
         domains: All domains, sources first.
+        frame: What encoders see of an image.
     """
     own = {} if recipe.shallow else {domain: forms[domain] for domain in domains if forms}
-    return Inputs(shape, own, recipe.stem or Stem.bind(Stem.default))
+    return Inputs(frame.shape(shape), own, recipe.stem or Stem.bind(Stem.default), frame)
 
 
 def fitting_stem(recipe: Recipe, dataset: Dataset) -> Stem | None:

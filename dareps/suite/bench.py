@@ -28,6 +28,7 @@ class Notice:
         job: Number of the job.
         runs: How many runs the job carries out together.
         seconds: What a finished run took.
+        waiting: Share of the time of its training steps that went by until their rows were there.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Notice:
     job: int = 0
     runs: int = 1
     seconds: float = 0.0
+    waiting: float = 0.0
 
 
 @dataclass(slots=True)
@@ -123,7 +125,11 @@ class Bench:
             failed = outcome.status == "failed"
             text = outcome.error if failed else "; ".join(outcome.warnings)
             kind = "failed" if failed else "done"
-            self.notify(Notice(kind, label_of(outcome.identity), 1.0, text, job, seconds=outcome.seconds))
+            self.notify(
+                Notice(
+                    kind, label_of(outcome.identity), 1.0, text, job, seconds=outcome.seconds, waiting=outcome.waiting
+                )
+            )
         keys = [outcome.identity.key for outcome in kept]
         checkpoint_path(self.store.folder, keys).unlink(missing_ok=True)
         return kept

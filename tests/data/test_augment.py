@@ -11,10 +11,14 @@ from torch.func import vmap
 
 from dareps.data._base import Augmentation
 from dareps.data.augment.affine import Affine
+from dareps.data.augment.color_jitter import ColorJitter
 from dareps.data.augment.crop import Crop
 from dareps.data.augment.erasing import Erasing
+from dareps.data.augment.flip import Flip
+from dareps.data.augment.resized_crop import ResizedCrop
+from dareps.data.augment.torchvision import Torchvision
 from dareps.data.augment.word_dropout import WordDropout
-from dareps.errors import ConfigError
+from dareps.errors import ConfigError, ContractError
 from dareps.maths.noise import Noise
 from dareps.plugin import plugins
 
@@ -29,7 +33,7 @@ def noise(seed: int = 0, step: int = 0) -> Noise:
 
 
 def images(n: int = 6, size: int = 11) -> Tensor:
-    return noise(7).uniform("images", (n, 2, size, size))
+    return noise(7).uniform("images", (n, 3, size, size))
 
 
 def suited(name: str, x: Tensor) -> Tensor:
@@ -52,7 +56,11 @@ class Fixed:
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_stacked_seeds_equal_single_ones(name: str, kind: type[Augmentation]) -> None:
-    x, seeds, step = suited(name, images(15).reshape(3, 5, 2, 11, 11)), torch.arange(3), torch.tensor(4)
+    if kind.host:
+        with pytest.raises(ContractError, match=r"engine\.stack: the augmentation .* host"):
+            vmap(lambda seed: kind()(images(2), Noise(seed, torch.tensor(4)), name))(torch.arange(3))
+        return
+    x, seeds, step = suited(name, images(15).reshape(3, 5, 3, 11, 11)), torch.arange(3), torch.tensor(4)
     stacked = vmap(lambda rows, seed: kind()(rows, Noise(seed, step), name))(x, seeds)
     single = torch.stack([kind()(rows, Noise(seed, step), name) for rows, seed in zip(x, seeds, strict=True)])
     assert torch.equal(stacked, single)
@@ -79,8 +87,9 @@ def test_noise_is_keyed(name: str, kind: type[Augmentation]) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_each_row_has_its_own_draws(name: str, kind: type[Augmentation]) -> None:
-    x = suited(name, images(1).expand(40, 2, 11, 11))
-    assert len(torch.unique(kind()(x, noise(), name).flatten(1), dim=0)) > 20
+    x = suited(name, images(1).expand(40, 3, 11, 11))
+    found = len(torch.unique(kind()(x, noise(), name).flatten(1), dim=0))
+    assert found == 2 if name == "flip" else found > 20
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
@@ -168,3 +177,67 @@ def test_word_dropout_takes_its_share() -> None:
     result = WordDropout(p=0.2)(x, noise(), "here")
     assert set(result.flatten().tolist()) == {0.0, 3.0}
     assert float((result == 0).float().mean()) == pytest.approx(0.2, abs=0.02)
+
+
+def test_flips_are_mirror_images() -> None:
+    x = images()
+    assert torch.equal(Flip(probability=1)(x, noise(), "here"), x.flip(3))
+    assert torch.equal(Flip(probability=0)(x, noise(), "here"), x)
+    half = Flip()(images(400, 2), noise(), "here")
+    kept = (half == images(400, 2)).flatten(1).all(dim=1).float().mean()
+    assert 0.4 < float(kept) < 0.6
+
+
+def test_whole_images_are_crops_of_themselves() -> None:
+    x = images(4, 10)
+    whole = ResizedCrop(smallest=1, ratio=1)
+    assert torch.allclose(whole(x, noise(), "here"), x, atol=1e-6)
+    # Half as many pixels of the whole image look between two of its pixels, either way.
+    small = ResizedCrop(smallest=1, ratio=1, size=5)(x, noise(), "here")
+    assert torch.allclose(small, torch.nn.functional.avg_pool2d(x, 2), atol=1e-6)
+
+
+def test_crops_are_rectangles_of_their_share_and_ratio() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(200, 1, 64, 64)
+    across, down = (ResizedCrop(smallest=0.25, largest=0.25, ratio=2)(own, noise(), "here") for own in (ramp, ramp.mT))
+    wide = (across[..., 0, -1] - across[..., 0, 0]).flatten() * 63 / 63
+    high = (down[..., -1, 0] - down[..., 0, 0]).flatten()
+    # 64 places of a side that is s of the image span 63/64 of it, and the ramp rises by 64/63 over the image.
+    assert torch.allclose(wide * high, torch.full((200,), 0.25), atol=0.02)
+    ratio = wide / high
+    assert float(ratio.min()) >= 0.5 - 0.02
+    assert float(ratio.max()) <= 2 + 0.05
+    assert 0.4 < float((ratio > 1).float().mean()) < 0.6
+
+
+def test_crops_refuse_what_no_step_could_join() -> None:
+    with pytest.raises(ValueError, match=r"smallest 0\.9 is more than largest 0\.5"):
+        ResizedCrop(smallest=0.9, largest=0.5)
+    with pytest.raises(ValueError, match="needed in all streams"):
+        ResizedCrop(size=5, streams="source")
+
+
+def test_colours_change_as_torchvision_changes_them() -> None:
+    from torchvision.transforms.v2 import functional
+
+    x = images(3)
+    # Noise at the top of its range takes the largest factor.
+    asked = {"brightness": 1.2, "contrast": 1.3, "saturation": 1.4}
+    for name, factor in asked.items():
+        others = {own: 0.0 for own in asked if own != name}
+        found = ColorJitter(**others, **{name: factor - 1})(x, Fixed(1.0), "here")
+        wanted = getattr(functional, f"adjust_{name}")(x, factor)
+        assert torch.allclose(found, wanted, atol=2e-3), name
+    assert torch.equal(ColorJitter(brightness=0, contrast=0, saturation=0)(x, noise(), "here"), x)
+
+
+def test_any_transform_of_torchvisions_is_there_by_name() -> None:
+    x = images(5)
+    mirrored = Torchvision(transform="RandomHorizontalFlip", arguments={"p": 1.0})(x, noise(), "here")
+    assert torch.equal(mirrored, x.flip(3))
+    with pytest.raises(ConfigError, match="Did you mean 'RandAugment'"):
+        Torchvision(transform="RandAugmnt")(x, noise(), "here")
+    with pytest.raises(ConfigError, match=r"arguments: RandAugment cannot be made .*unexpected keyword"):
+        Torchvision(arguments={"nothing": 1})(x, noise(), "here")
+    with pytest.raises(ConfigError, match="RandomCrop fails on images"):
+        Torchvision(transform="RandomCrop", arguments={"size": 40})(x, noise(), "here")

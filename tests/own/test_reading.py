@@ -174,12 +174,12 @@ def test_an_image_of_one_colour_keeps_it(tmp_path: Path) -> None:
 def test_images_are_decoded_once_and_again_when_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 
-    from dareps.data.own import _images
+    from dareps.data import _decoding
 
     monkeypatch.setenv("DAREPS_CACHE", str(tmp_path / "cache"))
     folder, decoded = images(tmp_path / "pictures"), []
-    original = _images._image
-    monkeypatch.setattr(_images, "_image", lambda path, side: decoded.append(path) or original(path, side))
+    original = _decoding.pixels
+    monkeypatch.setattr(_decoding, "pixels", lambda path, *how: decoded.append(path) or original(path, *how))
     first, second = (read_images(folder, side=8).x for _ in range(2))
     assert isinstance(first, np.memmap)
     assert (first == second).all()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from dareps.data._decoding import IMAGES, Decoder, image_files
 from dareps.data._roots import built_rows, stamp
-from dareps.data.own._reading import IMAGES, Arrays
+from dareps.data.own._reading import Arrays
 from dareps.errors import DataError
 
 LABEL: Final = "class"
@@ -27,7 +27,7 @@ def read_images(folder: Path, side: int = SIDE) -> Arrays:
     Raises:
         DataError: There are none, one cannot be read, or some lie in sub-folders and some do not.
     """
-    files = _files(folder)
+    files = image_files(folder)
     if not files:
         raise DataError(str(folder), "there are no images in this folder", fix=f"Known are {', '.join(IMAGES)}.")
     classes = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in files]
@@ -35,39 +35,11 @@ def read_images(folder: Path, side: int = SIDE) -> Arrays:
         stray = files[classes.index("")].name
         raise DataError(str(folder), "some images lie in sub-folders and some do not", stray, "Give each a class.")
     shape = len(files), 3, side, side
-    x = built_rows(f"images-{stamp(*files)}-{side}.npy", shape, lambda: _decoded(files, side))
+    decoder = Decoder(tuple(files), side, "box")
+    x = built_rows(f"images-{stamp(*files)}-{side}.npy", shape, lambda: decoder.read(np.arange(len(files))))
     return Arrays(x, {LABEL: np.asarray(classes)} if any(classes) else {})
 
 
 def names(folder: Path) -> list[str]:
     """The images of a folder as they are read, named below it."""
-    return [str(path.relative_to(folder)) for path in _files(folder)]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
-
-
-def _decoded(files: Sequence[Path], side: int) -> np.ndarray:
-    x = np.empty((len(files), 3, side, side), np.uint8)
-    for place, path in enumerate(files):
-        x[place] = _image(path, side)
-    return x
-
-
-def _image(path: Path, side: int) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            # Sixteen bits a pixel would be cut off, not scaled, by the conversion.
-            if upright.mode.startswith(("I", "F")):
-                values = np.asarray(upright, dtype=np.float64)
-                spread = values.max() - values.min()
-                upright = Image.fromarray((255 * (values - values.min()) / (spread or 1)).astype(np.uint8))
-            small = upright.convert("RGBA" if "transparency" in upright.info else upright.mode).convert("RGB")
-            small = small.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(str(path), f"the image cannot be read ({error})", fix="Remove or replace it.") from None
-    return np.moveaxis(np.asarray(small), 2, 0)
+    return [str(path.relative_to(folder)) for path in image_files(folder)]

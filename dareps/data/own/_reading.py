@@ -19,7 +19,6 @@ INPUTS: Final = ("x", "data", "features", "inputs", "images", "series")
 """What the array of inputs may be called, in this order."""
 TEXT: Final = (".csv", ".tsv", ".txt", ".dat")
 ARRAYS: Final = (".npz", ".safetensors", ".svm", ".svmlight", ".libsvm")
-IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 READABLE: Final = "Give CSV, Parquet, NPZ, safetensors or svmlight files, or a folder of images."
 
 
