@@ -25,7 +25,8 @@ class Table(MLP):
 
     A category column comes as a block of places of which at most one is 1. Its block is replaced by the vector of the
     category, x_block W with W (places, width) learned; numbers go in as they are. Where no place is 1, the vector is 0.
-    Without category columns it is `mlp`, with the same weights.
+    Without category columns it is `mlp`, with the same weights. On the blocks themselves the first layer of `mlp` can
+    do whatever it can do on vectors: these are for many categories, and to be shared, frozen or taken elsewhere.
     """
 
     embedding: int | None = Field(None, gt=0)

@@ -63,7 +63,6 @@ def in_memory(
     kind: TaskKindName = "classification" if classes else "regression"
     dimensions = sides[SOURCE][0].ndim
     columns = columns or (_numbers([x for x, _ in sides.values()]) if dimensions == 2 else ())
-    blocks = layout(columns)
     form: Form = "rows" if dimensions == 2 else "series" if dimensions == 3 else "images"
     names: dict[str, Any] = {
         "__module__": __name__,
@@ -72,8 +71,8 @@ def in_memory(
         "tasks": (Task(TASK, kind, max(len(classes), 1), classes),),
         "arrays": sides,
         "columns": columns,
-        "layout": blocks,
-        "defaults": defaults_of(form, bool(blocks)),
+        "layout": layout(columns),
+        "defaults": defaults_of(form),
     }
     made: type[InMemory] = types.new_class(NAME, (InMemory,), exec_body=lambda space: space.update(names))
     return made

@@ -14,7 +14,7 @@ from tests.own._tables import write
 
 from ._ask import ask
 
-QUICK = ("--seeds", 2, "--workers", 1, "--recipes", "source_only,dann", "phases.*.steps=20")
+QUICK = ("--seeds", 2, "--workers", 1, "--recipes", "source_only,dann", "phases.*.steps=20", "encoder.name=table")
 
 
 @pytest.fixture(scope="module")

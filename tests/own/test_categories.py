@@ -14,6 +14,7 @@ from dareps.data.own._infer import LISTED, common
 from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described
 from dareps.data.split import make_split
+from dareps.encoders.mlp import MLP
 from dareps.encoders.table import Table
 from dareps.engine.building import build_method, split_of
 from dareps.engine.execute import Surroundings, execute
@@ -27,7 +28,7 @@ from tests.engine._make import CPU, distance, weights_of
 
 from ._tables import describe
 
-SHORT = (("phases.*.steps", 12), ("engine.evaluations", 2), ("phases.*.batch", 16))
+SHORT = (("encoder.name", "table"), ("phases.*.steps", 12), ("engine.evaluations", 2), ("phases.*.batch", 16))
 CITY = [Column("c", ("a", "b", "z"))]
 
 
@@ -104,11 +105,12 @@ def test_every_seed_has_rows_of_one_width_in_which_the_encoder_finds_the_categor
 
 def test_a_dataset_without_categories_and_mlp_are_as_they_were(tmp_path: Path) -> None:
     (run,) = runs(tmp_path, ("encoder", "mlp"), seeds=1)
-    assert run.method.encoder is not None
-    assert "blocks" not in run.method.encoder.dump()
+    assert run.method.encoder == MLP()
     numbers = "columns: {town: {kind: ignore}, kind: {kind: ignore}, colour: {kind: ignore}}\n"
     describe(tmp_path, numbers)
-    assert load_description(tmp_path / "shop.yaml").defaults["encoder"] == {"name": "mlp", "width": 64}
+    assert load_description(tmp_path / "shop.yaml").layout == ()
+    (run,) = runs(tmp_path, seeds=1)
+    assert run.method.encoder == Table()
 
 
 def test_stacked_seeds_train_as_if_alone(tmp_path: Path) -> None:

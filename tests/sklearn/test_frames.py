@@ -20,7 +20,7 @@ from tests.own._tables import lines
 
 from ._pandas import Cells, Frame, NamedType
 
-SHORT = {"phases.*.steps": 25, "engine.evaluations": 1}
+SHORT = {"encoder.name": "table", "phases.*.steps": 25, "engine.evaluations": 1}
 NAMES = ("age", "income", "town", "kind", "colour")
 FLOAT, OBJECT = np.dtype(float), np.dtype(object)
 

@@ -56,10 +56,21 @@ def normed(x: np.ndarray, norm: RowNorm) -> np.ndarray:
     """
     count = x.shape[1] // 2 if x.ndim == 2 else x.shape[1]
     values = np.asarray(x[:, :count], dtype=np.float64)
-    flat = np.abs(values).reshape(len(x), -1)
-    length = flat.sum(axis=1) if norm == "l1" else np.sqrt(np.square(flat).sum(axis=1))
-    length = np.where(length > 0, length, 1.0).reshape(-1, *(1,) * (x.ndim - 1))
-    return np.concatenate([values / length, x[:, count:]], axis=1)
+    # By the largest value first, so that squares neither vanish nor become infinite.
+    values = _divided(values, np.abs(_flat(values)).max(axis=1))
+    flat = _flat(values)
+    length = np.abs(flat).sum(axis=1) if norm == "l1" else np.sqrt(np.square(flat).sum(axis=1))
+    return np.concatenate([_divided(values, length), x[:, count:]], axis=1)
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
+
+
+def _divided(values: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Rows divided by a number each, but for 0."""
+    divisors: np.ndarray = np.where(by > 0, by, 1.0).reshape(-1, *(1,) * (values.ndim - 1))
+    return np.asarray(values / divisors)
 
 
 def fit(where: str, columns: Sequence[Column], asked: Transforms, x: Mapping[str, np.ndarray], home: str) -> Fitted:

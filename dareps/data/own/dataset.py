@@ -29,13 +29,12 @@ DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
         "batch": 64,
     },
 }
-TABLE: Final = {"name": "table", "width": 64}
 OPTIMIZER: Final = {"name": "adam", "lr": 0.002}
 
 
-def defaults_of(form: Form, categories: bool = False) -> dict[str, Any]:
-    """What recipes leave open, by what rows are and whether columns of them are of categories."""
-    return {"optimizer": OPTIMIZER, **DEFAULTS[form], **({"encoder": TABLE} if categories else {})}
+def defaults_of(form: Form) -> dict[str, Any]:
+    """What recipes leave open, by what rows are."""
+    return {"optimizer": OPTIMIZER, **DEFAULTS[form]}
 
 
 class OwnFiles(Dataset, abstract=True):
@@ -112,7 +111,7 @@ def dataset_of(description: Description) -> type[OwnFiles]:
 
     assert description.complete
     refuse_misfits(description)
-    form, blocks = description.form or "table", layout(columns_of(description))
+    form = description.form or "table"
     tasks = tuple(
         Task(name, asked.kind or "classification", max(len(asked.classes), 1), asked.classes)
         for name, asked in description.tasks.items()
@@ -125,8 +124,8 @@ def dataset_of(description: Description) -> type[OwnFiles]:
         "domains": tuple(description.domains),
         "tasks": tasks,
         "description": description,
-        "layout": blocks,
-        "defaults": {**defaults_of(form, bool(blocks)), **description.defaults},
+        "layout": layout(columns_of(description)),
+        "defaults": {**defaults_of(form), **description.defaults},
     }
     made: type[OwnFiles] = types.new_class(description.name, (OwnFiles,), exec_body=lambda space: space.update(names))
     return made
