@@ -42,7 +42,7 @@ class Embedded(nn.Module):
 
     def __init__(self, length: int, blocks: Sequence[Block], width: int | None) -> None:
         super().__init__()
-        self.blocks, self.length = tuple(blocks), length
+        self.blocks = tuple(blocks)
         sizes = [size for _, size in blocks]
         widths = [width or usual_width(size) for size in sizes]
         self.columns = nn.ModuleList([Embedding(*own) for own in zip(sizes, widths, strict=True)])

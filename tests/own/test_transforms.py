@@ -239,3 +239,14 @@ def test_series_have_no_ranks_and_images_go_in_as_they_are(tmp_path: Path) -> No
         loaded("a", {"numbers": "rank"})
     with pytest.raises(ConfigError, match="images of bytes go in as they are"):
         make_split(loaded("b", {"standard": "domain"})(), ("one",), ("two",), 0)
+
+
+def test_series_of_whole_bytes_are_scaled_as_others_are(tmp_path: Path) -> None:
+    bytes_ = np.random.default_rng(0).integers(0, 255, (40, 2, 8), dtype=np.uint8)
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", x=bytes_, y=np.arange(40) % 2)
+    places = {name: {"file": f"{name}.npz"} for name in "ab"}
+    own, _ = whole(located(described({"name": "bytes", "domains": places}, "s"), tmp_path))
+    data = make_split(dataset_of(own)(), ("a",), ("b",), 0)
+    train = np.concatenate([data.source_train[0].x, data.target_train[0].x])
+    np.testing.assert_allclose(train.std(axis=(0, 2)), 1, atol=1e-4)

@@ -61,7 +61,7 @@ class OwnFiles(Dataset, abstract=True):
 
         x = {**{domain: rows.x for domain, rows in source.items()}, **target_x}
         asked = self.description.transforms
-        if self.description.form in ("series", "images") and next(iter(x.values())).dtype == "uint8":
+        if self.description.form == "images" and next(iter(x.values())).dtype == "uint8":
             refuse_pixels(self.name, asked)
             return self.restore({})
         return _fits.fit(f"data {self.name}", self._columns(), asked, x, next(iter(target_x or source)))
