@@ -129,6 +129,9 @@ class Dataset(Plugin, family="data"):
 
     Network input is then float32 (n, D): rows flattened, filled up with zeros to the widest form."""
 
+    layout: ClassVar[tuple[tuple[int, int], ...]] = ()
+    """First place and number of places of each category column in a row of network input, whatever the seed."""
+
     augment: Many[Augmentation] = ()
     """Random changes of training rows, in this order; the same for every recipe."""
     limit: int | None = Field(None, ge=1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dareps.encoders._shapes import Norm, Shape
 from dareps.errors import ContractError
@@ -22,6 +22,10 @@ class Encoder(Plugin, family="encoder"):
     def build(self, shape: Shape, norm: Norm) -> Stages:
         """The module for inputs of `shape`; `norm(channels)` makes its normalisation layers."""
         raise ContractError(f"encoder {type(self).name}", "it has no build()", fix="Define build(shape, norm).")
+
+    def laid_out(self, layout: Sequence[tuple[int, int]]) -> Self:
+        """Itself with what it leaves open filled in from a dataset's `layout`."""
+        return self
 
     def own_file(self) -> Path | None:
         """A file of the user's that the network starts from; a run's key covers what is in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -33,13 +34,17 @@ class MLP(Encoder):
         """Stages `input`, `layer1`, ..., each of the set width."""
         from torch import nn
 
-        from dareps.encoders._stages import Stages, dense, flat
+        from dareps.encoders._stages import Stages, flat
 
-        stages: dict[str, nn.Module] = {"input": nn.Flatten()}
-        inputs = flat(shape)
-        for layer in range(1, self.depth + 1):
-            stages[f"layer{layer}"] = dense(
-                inputs, self.width, self.activation, norm if self.norm else None, self.dropout
-            )
-            inputs = self.width
-        return Stages("encoder mlp", shape, stages)
+        return Stages("encoder mlp", shape, {"input": nn.Flatten(), **self.layers(flat(shape), norm)})
+
+    def layers(self, inputs: int, norm: Norm) -> dict[str, nn.Module]:
+        """Stages `layer1`, ... for rows of `inputs` values."""
+        from dareps.encoders._stages import dense
+
+        widths = [inputs, *[self.width] * self.depth]
+        layer = norm if self.norm else None
+        return {
+            f"layer{number}": dense(before, after, self.activation, layer, self.dropout)
+            for number, (before, after) in enumerate(pairwise(widths), 1)
+        }

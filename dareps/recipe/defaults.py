@@ -101,4 +101,12 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     encoder = raw["encoder"] or ("identity" if recipe.shallow else dataset.defaults.get("encoder", "mlp"))
     stem = fitting_stem(recipe, dataset)
     normalise = recipe.normalise or dataset.defaults.get("normalise", "joint")
-    return Recipe.model_validate({**raw, "phases": phases, "encoder": encoder, "stem": stem, "normalise": normalise})
+    found = {**raw, "phases": phases, "encoder": encoder, "stem": stem, "normalise": normalise}
+    return _laid_out(Recipe.model_validate(found), dataset)
+
+
+def _laid_out(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with an encoder that knows where the dataset's categories are."""
+    assert recipe.encoder is not None
+    encoder = recipe.encoder.laid_out(type(dataset).layout)
+    return recipe if encoder is recipe.encoder else recipe.model_copy(update={"encoder": encoder})

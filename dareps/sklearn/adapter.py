@@ -13,13 +13,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from dareps.engine.device import device_of
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.predict import Model, load
 from dareps.errors import DataError
 from dareps.recipe.bind import bind_run
+from dareps.sklearn._frames import is_frame, table_of
 from dareps.sklearn._memory import NAME, SOURCE, TARGET, in_memory, raw_rows
 
 CHECKS: Final[Mapping[str, Any]] = {"dtype": np.float64, "allow_nd": True, "ensure_all_finite": "allow-nan"}
@@ -30,7 +31,9 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     `fit(X, y, X_target)` takes both sides apart. `fit(X, y, domain=d)` takes them together: rows with d < 0 are of the
     target, and their y is not looked at. `fit(X, y)` alone learns without a target: X is then both sides. Rows are
-    (n, d), where NaN is a missing value, or (n, channels, ...). Checkpoints are chosen without target labels.
+    (n, d), where NaN is a missing value, or (n, channels, ...), or a frame of polars or pandas, whose columns of text,
+    categories and objects are categories and are found by their names later. Checkpoints are chosen without target
+    labels.
 
     Args:
         recipe: Name of a shipped recipe or path of a YAML file.
@@ -44,6 +47,7 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         model_: The trained model.
         classes_: Labels in the order of the columns of `predict_proba`; of classification alone.
         n_features_in_: Columns of X.
+        feature_names_in_: Their names, where X had some.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             ConfigError: The recipe or a setting does not exist or does not fit.
             ValueError: Arrays that scikit-learn would not take either.
         """
+        frames = [own for own in (X, X_target) if own is not None]
+        self._table = table_of(frames) if all(map(is_frame, frames)) else None
         x, labels = _labelled(self, X, y)
         own = np.ones(len(x), bool) if domain is None else _of_source(domain, len(x))
         target = x[~own] if domain is not None else x
@@ -80,7 +86,8 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             raise ValueError(f"{own.sum()} sample is too few: a source needs rows to train on and rows to validate on.")
         sides = {SOURCE: (x[own], self._coded(labels[own])), TARGET: (target, self._unknown(len(target)))}
         names = tuple(map(str, range(len(self.classes_)))) if self.task == "classification" else ()
-        in_memory({side: (raw_rows(rows), coded) for side, (rows, coded) in sides.items()}, names)
+        columns = () if self._table is None else self._table.columns
+        in_memory({side: (raw_rows(rows), coded) for side, (rows, coded) in sides.items()}, names, columns)
         self.model_ = self._trained()
         return self
 
@@ -147,13 +154,23 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
 
 def _labelled(estimator: DomainAdapter, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels as scikit-learn takes them; how many columns there are is learned."""
-    rows, labels = validate_data(estimator, x, y, y_numeric=estimator.task == "regression", **CHECKS)
+    """Rows and labels as scikit-learn takes them; how many columns there are, and their names, is learned."""
+    table = estimator._table
+    given = x if table is None else table.matrix(x)
+    rows, labels = validate_data(estimator, given, y, y_numeric=estimator.task == "regression", **CHECKS)
+    if table is not None and table.named:
+        estimator.feature_names_in_ = np.asarray([own.name for own in table.columns], dtype=object)
     return rows, labels
 
 
 def _rows(estimator: DomainAdapter, x: Any) -> np.ndarray:
-    """Rows of as many columns as those that were learned from."""
+    """Rows of as many columns as those that were learned from; of the same names where they had some."""
+    table = estimator._table
+    if table is not None and is_frame(x):
+        return np.asarray(check_array(table.matrix(x), estimator=estimator, **CHECKS))
+    if table is not None and table.has_categories:
+        names = ", ".join(own.name for own in table.columns[:9])
+        raise ValueError(f"fit saw a table with categories: give a table with the columns {names}, not an array.")
     rows: np.ndarray = validate_data(estimator, x, reset=False, **CHECKS)
     return rows
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dareps.data.own._columns import Column, encode, fit_columns, restore_columns
+from dareps.data.own._columns import Column, encode
 from dareps.data.own._doubles import shared_rows, told_rows
+from dareps.data.own._fits import PLAIN, fit, restore
 from dareps.data.own._kinds import column_kind, label_kind
 from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described, located
@@ -118,24 +119,16 @@ def test_numbers_are_imputed_by_the_median_and_scaled(values: np.ndarray, missin
     values[0], missing[:2] = (1.0, -1.0), False
     values[1] = (2.0, 3.0)
     raw = np.concatenate([np.where(missing, 0.0, values), missing], axis=1)
-    fitted = fit_columns("here", [0, 0], {"a": raw[:4], "b": raw[4:]})
+    fitted = fit("here", [Column("c"), Column("d")], PLAIN, {"a": raw[:4], "b": raw[4:]}, "b")
     found = fitted.apply(raw, "a")
     medians = [np.median(values[~missing[:, place], place]) for place in range(2)]
     filled = np.where(missing, medians, values)
     np.testing.assert_allclose(found[:, :2].mean(axis=0), 0, atol=1e-4)
     expected = (filled - filled.mean(axis=0)) / filled.std(axis=0)
     np.testing.assert_allclose(found[:, :2], expected, rtol=1e-4, atol=1e-4)
-    assert (found[:, 2:] == missing[:, missing.any(axis=0)]).all()
-    again = restore_columns("here", {name: np.array(own) for name, own in fitted.state.items()})
+    assert (found[:, 2:] == missing).all()
+    again = restore("here", ["c", "d"], {name: np.array(own) for name, own in fitted.state.items()})
     assert (again.apply(raw, "b") == found).all()
-
-
-def test_categories_have_a_place_only_if_train_rows_have_them() -> None:
-    column = [Column("c", ("a", "b", "z"))]
-    train = encode("here", pl.DataFrame({"c": ["a", "b", "a"]}), column)
-    fitted = fit_columns("here", [3], {"a": train})
-    later = encode("here", pl.DataFrame({"c": ["z", "b", None, "never heard of"]}), column)
-    assert fitted.apply(later, "a").tolist() == [[0, 0], [0, 1], [0, 0], [0, 0]]
 
 
 def test_nothing_is_fitted_to_validation_or_test_rows(tmp_path: Path) -> None:
@@ -158,7 +151,8 @@ def test_a_run_on_tables_and_its_model_on_new_rows(tmp_path: Path) -> None:
     run = bind_run("source_only", "shop/old:new", plugins=[str(tables(tmp_path))])
     assert [task.name for task in run.tasks] == ["bought"]
     data = make_split(run.data, run.source, run.target, 0)
-    assert data.source_train[0].x.shape[1] == 2 + 3 + 2  # Two numbers, three cities, gaps of income and of city.
+    # Two numbers, gaps of income; three cities, other ones, gaps of city.
+    assert data.source_train[0].x.shape[1] == 2 + 1 + 3 + 2
     assert (data.sealed.open_for_scorer("test", "new")["bought"] == -1).all()
 
 

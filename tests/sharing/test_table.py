@@ -31,6 +31,7 @@ FITTED = {
     "conv1d": {"channels": (4, 6), "kernels": (3,), "width": 6},
     "series_transformer": {"embedding": 4, "heads": 2, "hidden": 6, "width": 6},
     "module": {"import": "tests.encoders._nets:Digits", "stages": ("conv1", "conv2", "fc")},
+    "table": {"blocks": ((3, 5), (20, 4)), "width": 6},
 }
 STAGED = tuple(FITTED)
 """Encoders of several stages."""

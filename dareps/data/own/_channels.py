@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dareps.data._base import Fitted
 from dareps.errors import DataError
 
 
@@ -31,15 +30,12 @@ class Channels:
         return np.asarray((x - self.mean.reshape(shape)) * self.scale.reshape(shape), dtype=np.float32)
 
 
-def fit_channels(where: str, x: Mapping[str, np.ndarray]) -> Fitted:
-    """Fit on the train rows (n, c, ...) of all domains together."""
+def fit_channels(scaled: bool, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state that train rows (n, c, ...) of these domains together give; mean 0 and scale 1 where not `scaled`."""
     rows = [np.moveaxis(own, 1, 0).reshape(own.shape[1], -1).astype(np.float64) for own in x.values()]
     every = np.concatenate(rows, axis=1)
+    if not scaled:
+        return {"mean": np.zeros(len(every)), "scale": np.ones(len(every))}
     deviation = np.where(every.max(axis=1) > every.min(axis=1), every.std(axis=1), 0.0)
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return restore_channels(where, {"mean": every.mean(axis=1), "scale": scale})
-
-
-def restore_channels(where: str, state: Mapping[str, np.ndarray]) -> Fitted:
-    """The transform of a state, equal to the one that was fitted."""
-    return Fitted(state, Channels(where, **state))
+    return {"mean": every.mean(axis=1), "scale": scale}

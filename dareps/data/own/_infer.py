@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dareps.data.own._kinds import Found, as_text, column_kind, label_kind
+from dareps.data.own._columns import Column
+from dareps.data.own._kinds import Found, as_numbers, as_text, column_kind, label_kind
 from dareps.data.own._rows import Loaded, columns_of, loaded
 from dareps.data.own.description import Asked, Description, Form, Wanted
 from dareps.errors import DataError
@@ -20,6 +21,8 @@ USUAL: Final = ("label", "labels", "class", "target", "y")
 """What a label is usually called."""
 MOST_CLASSES: Final = 1000
 """More different values than this are no classes."""
+LISTED: Final = 256
+"""Categories of a column that get places of their own where nobody lists them: rows of input are as wide as they."""
 
 
 def completed(description: Description) -> tuple[Description, list[str]]:
@@ -43,6 +46,7 @@ def completed(description: Description) -> tuple[Description, list[str]]:
         filled = filled.model_copy(update={"shape": (2 * count,)})
     else:
         filled = filled.model_copy(update={"shape": _shape(where, form, rows)})
+    filled = filled.model_copy(update={"gaps": _gaps(filled, rows)})
     return filled, [*_told(filled, rows), *notes]
 
 
@@ -147,8 +151,35 @@ def _columns(
         if found.kind == "ignore":
             notes.append(f"column {name}: ignored, {found.why}")
             continue
-        categories = wanted.categories or tuple(_sorted(as_text(cells).drop_nulls().unique().to_list()))
-        yield name, Wanted(kind=found.kind, categories=categories if found.kind == "category" else ())
+        if found.kind == "number":
+            yield name, Wanted(kind="number", transform=wanted.transform)
+            continue
+        categories = wanted.categories or common(as_text(cells), name, notes)
+        yield name, Wanted(kind="category", categories=categories, transform=wanted.transform)
+
+
+def common(cells: pl.Series, name: str, notes: list[str]) -> tuple[str, ...]:
+    """The most common values of a column, at most 256 of them, in the order that people count in."""
+    known = cells.drop_nulls().rename("value").value_counts().sort(["count", "value"], descending=[True, False])
+    if known.height > LISTED:
+        notes.append(f"column {name}: the {LISTED} most common of {known.height} categories, all others share a place")
+    return _sorted(known["value"].head(LISTED).to_list())
+
+
+def _gaps(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> tuple[int, ...] | None:
+    """Numbers of the learned columns with gaps in some file; None of series and images."""
+    columns, every = columns_of(description), [each for own in rows.values() for each in own]
+    if description.form == "rows":
+        found = [~np.isfinite(each.inputs.astype(np.float64)).all(axis=0) for each in every]  # type: ignore[union-attr]
+        return tuple(map(int, np.flatnonzero(np.any(found, axis=0))))
+    if description.form != "table":
+        return None
+    return tuple(place for place, own in enumerate(columns) if any(_has_gaps(own, each) for each in every))
+
+
+def _has_gaps(column: Column, rows: Loaded) -> bool:
+    read = as_text if column.categories else as_numbers
+    return read(rows.labels[column.name]).null_count() > 0
 
 
 def _alike(column: pl.Series, frames: Sequence[Mapping[str, pl.Series]], name: str) -> pl.Series:

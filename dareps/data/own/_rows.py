@@ -15,7 +15,7 @@ from dareps.data.own._columns import Column, encode
 from dareps.data.own._images import read_images
 from dareps.data.own._kinds import as_numbers, as_text
 from dareps.data.own._reading import Arrays, read
-from dareps.data.own.description import Asked, Description, Place
+from dareps.data.own.description import Asked, Description, Place, Wanted
 from dareps.errors import DataError
 
 if TYPE_CHECKING:
@@ -120,9 +120,18 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
 
 
 def columns_of(description: Description) -> list[Column]:
-    """The columns that are learned from, in order."""
-    kept = {name: own for name, own in description.columns.items() if own.kind != "ignore"}
-    return [Column(name, own.categories if own.kind == "category" else ()) for name, own in kept.items()]
+    """The columns that are learned from, in order; none of series and images."""
+    usual, gaps = description.transforms.numbers, description.gaps
+    if description.form == "rows":
+        named = [(f"column {place + 1}", Wanted()) for place in range(description.shape[0] // 2)]
+    else:
+        named = [(name, own) for name, own in description.columns.items() if own.kind != "ignore"]
+    return [
+        Column(name, own.categories, marked=gaps is None or place in gaps)
+        if own.kind == "category"
+        else Column(name, (), own.transform or usual, gaps is None or place in gaps)
+        for place, (name, own) in enumerate(named)
+    ]
 
 
 def labels(description: Description, name: str, own: Loaded) -> dict[str, np.ndarray]:

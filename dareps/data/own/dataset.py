@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dareps.data._base import Dataset, DomainRows, Fitted, Origin
+from dareps.data.own._refused import refuse_misfits
 from dareps.data.own.description import Description, Form
 from dareps.types import Task
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+    from dareps.data.own._columns import Column
 
 DEFAULTS: Final[Mapping[Form, Mapping[str, Any]]] = {
     "table": {"encoder": {"name": "mlp", "width": 64}, "normalise": "joint", "steps": 800, "batch": 64},
@@ -37,9 +40,9 @@ def defaults_of(form: Form) -> dict[str, Any]:
 class OwnFiles(Dataset, abstract=True):
     """One's own files, as a description says: tables, arrays, series or folders of images.
 
-    Of tables and rows, missing numbers become the median, numbers are scaled, categories get a place each and columns
-    with gaps a mark; series are scaled by channel; images go in as they are. All of it is fitted on source and
-    unlabelled target train rows alone and saved with models.
+    Of tables and rows, missing numbers become the median, numbers are scaled, or as `transforms` say, categories get a
+    place each and columns with gaps a mark; series are scaled by channel; images go in as they are. All of it is fitted
+    on source and unlabelled target train rows alone and saved with models.
     """
 
     description: ClassVar[Description]
@@ -52,31 +55,26 @@ class OwnFiles(Dataset, abstract=True):
         return domain_rows(self.description, domain)
 
     def fit(self, source: Mapping[str, DomainRows], target_x: Mapping[str, np.ndarray]) -> Fitted:
-        """Fit medians, scales and categories on source and unlabelled target train rows."""
-        from dareps.data.own._channels import fit_channels
-        from dareps.data.own._columns import fit_columns
+        """Fit medians, scales, ranks and which categories there are on source and unlabelled target train rows."""
+        from dareps.data.own import _fits
+        from dareps.data.own._refused import refuse_pixels
 
         x = {**{domain: rows.x for domain, rows in source.items()}, **target_x}
-        where, form = f"data {self.name}", self.description.form
-        if form in ("table", "rows"):
-            return fit_columns(where, self._sizes(), x)
-        if next(iter(x.values())).dtype == "uint8":
+        asked = self.description.transforms
+        if self.description.form == "images" and next(iter(x.values())).dtype == "uint8":
+            refuse_pixels(self.name, asked)
             return self.restore({})
-        return fit_channels(where, x)
+        return _fits.fit(f"data {self.name}", self._columns(), asked, x, next(iter(target_x or source)))
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Fitted:
         """The transform that `fit` returned, from its saved state."""
         from dareps.data._pixels import Pixels
-        from dareps.data.own._channels import restore_channels
-        from dareps.data.own._columns import restore_columns
+        from dareps.data.own import _fits
 
-        where, form = f"data {self.name}", self.description.form
-        if form in ("table", "rows"):
-            return restore_columns(where, state)
         if not state:
             channels, height, width = self.description.shape
             return Fitted(state, Pixels(self.name, (channels, height, width)))
-        return restore_channels(where, state)
+        return _fits.restore(f"data {self.name}", [own.name for own in self._columns()], state)
 
     def read_rows(self, path: Path) -> np.ndarray:
         """Raw rows of a file with the same columns or shape; labels in it are not read."""
@@ -87,17 +85,19 @@ class OwnFiles(Dataset, abstract=True):
         return raw(self.description, name, loaded(name, Place(file=str(path)), str(path), self.description.side))
 
     def checksum(self, domains: tuple[str, ...]) -> str:
-        """Digest of the domains' rows and labels."""
+        """Digest of the domains' rows and labels, and of what is made of them."""
+        import numpy as np
+
         from dareps.data._roots import digest_of
 
-        return digest_of(*(array for domain in domains for array in self.rows(domain).arrays()))
+        told = self.description.model_dump_json(include={"columns", "gaps", "transforms"})
+        made = np.frombuffer(told.encode(), np.uint8)
+        return digest_of(made, *(array for domain in domains for array in self.rows(domain).arrays()))
 
-    def _sizes(self) -> list[int]:
+    def _columns(self) -> list[Column]:
         from dareps.data.own._rows import columns_of
 
-        if self.description.form == "rows":
-            return [0] * (self.description.shape[0] // 2)
-        return [len(column.categories) for column in columns_of(self.description)]
+        return columns_of(self.description)
 
 
 def dataset_of(description: Description) -> type[OwnFiles]:
@@ -106,7 +106,11 @@ def dataset_of(description: Description) -> type[OwnFiles]:
     Raises:
         ConfigError: A dataset that is no description has this name.
     """
+    from dareps.data.own._columns import layout
+    from dareps.data.own._rows import columns_of
+
     assert description.complete
+    refuse_misfits(description)
     form = description.form or "table"
     tasks = tuple(
         Task(name, asked.kind or "classification", max(len(asked.classes), 1), asked.classes)
@@ -120,6 +124,7 @@ def dataset_of(description: Description) -> type[OwnFiles]:
         "domains": tuple(description.domains),
         "tasks": tasks,
         "description": description,
+        "layout": layout(columns_of(description)),
         "defaults": {**defaults_of(form), **description.defaults},
     }
     made: type[OwnFiles] = types.new_class(description.name, (OwnFiles,), exec_body=lambda space: space.update(names))

@@ -9,10 +9,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from dareps.data._feature_names import RowNorm
 from dareps.errors import ConfigError, config_error
 from dareps.plugin import Many, Settings
 
 Form = Literal["table", "rows", "series", "images"]
+Transform = Literal["standard", "log", "rank", "none"]
 ENDINGS = (".yaml", ".yml")
 
 
@@ -46,7 +48,21 @@ class Wanted(Settings):
     kind: Literal["number", "category", "ignore"] | None = None
     """Open means what its cells say."""
     categories: Many[str] = ()
-    """A category's values; none named means those that occur, sorted."""
+    """A category's values; none named means the 256 most common ones, sorted. All others share a place."""
+    transform: Transform | None = None
+    """What is made of numbers: `standard`, mean 0 and deviation 1; `log`, log(1 + x) of numbers from 0 on, then that;
+    `rank`, normal scores of ranks among train rows; `none`. Open means `transforms.numbers`."""
+
+
+class Transforms(Settings):
+    """What is made of all rows, in this order."""
+
+    row_norm: RowNorm = "none"
+    """Divide each row of arrays or series by the sum of its absolute values (`l1`) or its length (`l2`)."""
+    numbers: Transform = "standard"
+    """What is made of columns of numbers that do not say it themselves; of series, `standard` or `none`."""
+    standard: Literal["joint", "domain"] = "joint"
+    """Fit medians, scales and ranks on the train rows of all domains together, or of each domain by itself."""
 
 
 class Description(Settings):
@@ -67,6 +83,11 @@ class Description(Settings):
     """Side of the squares that images of a folder are brought to."""
     shape: Many[int] = ()
     """Shape of a raw row; filled in."""
+    gaps: Many[int] | None = None
+    """Numbers, from 0, of the learned columns that have gaps in some file, each of which gets a mark; filled in. Open
+    means that all get one."""
+    transforms: Transforms = Transforms()
+    """What is made of rows before they are learned from."""
     defaults: dict[str, Any] = Field(default_factory=dict)
     """What recipes leave open: encoder, normalise, steps, batch, optimizer."""
 
