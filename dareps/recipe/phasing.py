@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.plugin import suggestion
 from dareps.recipe.parting import Refusal
+from dareps.recipe.views import INSTEAD, told_of_outputs
 from dareps.transfer import Phase, Train
-from dareps.types import Task
+from dareps.types import Task, lead_task
 
 
 def refused_carrying(
@@ -57,12 +59,25 @@ _UNAIMED = ("the split has no target, whose class shares are asked for", "Leave 
 
 
 def _unweighable(number: int, phase: Train, tasks: Sequence[Task]) -> tuple[str, str] | None:
+    trained = [task for task in tasks if task.name in (phase.tasks or (task.name,))]
+    if not any(task.kind == "classification" for task in trained):
+        told = ", ".join(f"{task.name} is one of {task.kind}" for task in trained[:3])
+        what = f"shares are those of classes, and the phase trains no task of classes ({told})"
+        return what, "Leave it out; alignments of features and selection by importance_weighted need no classes."
     if number == 0:
         return "the model that estimates class shares is still untrained", "Give a later phase the setting."
     if phase.reset or phase.reset_top:
         return "the phase draws parts of the model anew that should estimate", "Leave reset out."
     if phase.streams.source != "labelled":
         return "the phase reads no source labels, so there is nothing to weigh", "Set streams.source: labelled."
-    if not any(task.kind == "classification" and task.name in (phase.tasks or (task.name,)) for task in tasks):
-        return "the phase trains no task of classes", "Leave it out."
     return None
+
+
+def refused_outputs(align: Sequence[Alignment], tasks: Sequence[Task]) -> Refusal | None:
+    """Why an alignment cannot read the outputs of these tasks, or None."""
+    lead = lead_task(tasks)
+    reading = [(index, part) for index, part in enumerate(align) if part.reads != "shared"]
+    if lead.kind == "classification" or not reading:
+        return None
+    index, part = reading[0]
+    return f"align.{index}", told_of_outputs(part.name, lead), INSTEAD

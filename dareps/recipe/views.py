@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from dareps.errors import ConfigError
 from dareps.maths.precision import wide
 from dareps.sharing._modules import Found
 from dareps.types import Batch, Labelled, Task, View
+
+INSTEAD: Final = "Align features, as coral, mmd and adversarial do, or add a task of classes."
 
 
 def views_of(batch: Batch, found: Found, logits: Sequence[Mapping[str, Tensor]], lead: Task) -> list[View]:
@@ -36,5 +39,9 @@ def with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
 def refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
     """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
     index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
-    what = f"{name} reads outputs as classes, but the first task is one of {lead.kind}"
-    raise ConfigError(f"align.{index}", what, lead.name, "Align features, or add a task of classes.")
+    raise ConfigError(f"align.{index}", told_of_outputs(name, lead), fix=INSTEAD)
+
+
+def told_of_outputs(name: str, lead: Task) -> str:
+    """Why an alignment that reads outputs has no use for those of the lead task."""
+    return f"{name} reads outputs as classes, but the first task is one of {lead.kind} ({lead.name})"
