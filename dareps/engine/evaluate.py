@@ -87,7 +87,7 @@ class Evaluator:
         seen = Outputs(source[lead].features[self.labelled], source[lead].logits[self.labelled])
         back = self.backward()
         scores = self._figures(self.declared, declared) if declared else {}
-        sides = (train[lead], seen, self._as_learned(), target[lead])
+        sides = (train[lead], seen, self.learned_labels, target[lead])
         asked = self.importance if self.target else None
         return ValidationView(step, *sides, None, back, figures, None, scores, self.lead.kind, asked)
 
@@ -108,7 +108,8 @@ class Evaluator:
             self._backward = ridge_map(source[self.labelled], target)
         return self._backward
 
-    def _as_learned(self) -> np.ndarray:
+    @property
+    def learned_labels(self) -> np.ndarray:
         """Labels of the source validation rows that have one, in the units of the head."""
         scale = self.data.scales.get(self.lead.name)
         return self.source_labels if scale is None else scale.standardise(self.source_labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dareps.selection._base import ValidationView, Validator
+from dareps.types import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ class ReverseValidation(Validator):
 def _explained(labels: np.ndarray, found: np.ndarray) -> float:
     """The mean over outputs of R^2 of labels (n, k), NaN where missing; -inf where none is defined."""
     from dareps.selection._scores import mean_score
-    from dareps.tasks import Regression
+    from dareps.tasks import kind_of
 
-    return mean_score({"r2": Regression().scores(labels, found).primary})
+    numbers = kind_of(Task("numbers", "regression", labels.shape[1]))
+    return mean_score({"r2": numbers.scores(labels, found).primary})
