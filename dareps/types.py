@@ -179,6 +179,7 @@ class View:
         labels: (n,) for labelled source streams, else None.
         x: The inputs (n, *shape) behind the features; None unless an alignment declares `forwards`.
         plain: The same before augmentation, likewise.
+        weight: Share of a source among all, 0-d; None where all count the same.
     """
 
     domain: str
@@ -188,6 +189,7 @@ class View:
     labels: Tensor | None = None
     x: Tensor | None = None
     plain: Tensor | None = None
+    weight: Tensor | None = None
 
 
 class Model(Protocol):

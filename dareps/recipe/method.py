@@ -108,7 +108,7 @@ class Method(nn.Module):
         if self.recipe.guard is not None:
             self.recipe.guard.scores_of(self.branches)
         self.regularise = Regularised(self.recipe.phases, self.tasks)
-        self.reweight = ClassWeights(self.recipe.phases, self.tasks)
+        self.reweight = ClassWeights(self.recipe.phases, self.tasks, self.sources)
         self.shadow = Shadows(self.recipe.guard, inputs, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
@@ -267,7 +267,7 @@ class Method(nn.Module):
         terms, values = dict[str, Tensor](), dict[str, Tensor]()
         if not self.active:
             return terms, values
-        views = views_of(batch, representations, logits, self.lead)
+        views = self.reweight.sources.seen(views_of(batch, representations, logits, self.lead))
         if self._forwards:
             views = with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)

@@ -81,3 +81,32 @@ def refused_outputs(align: Sequence[Alignment], tasks: Sequence[Task]) -> Refusa
         return None
     index, part = reading[0]
     return f"align.{index}", told_of_outputs(part.name, lead), INSTEAD
+
+
+def refused_source_weights(phases: Sequence[Phase], sources: Sequence[str], targets: Sequence[str]) -> Refusal | None:
+    """Why a phase cannot weigh these sources, or None."""
+    for number, phase in enumerate(phases):
+        if isinstance(phase, Train) and phase.source_weights != "equal":
+            unaimed = phase.source_weights == "nearness" and not targets
+            reason = _unweighed(phase, sources) or (unaimed and _NOWHERE)
+            if reason:
+                return f"phases.{number}.source_weights", *reason
+    return None
+
+
+_NOWHERE = ("the split has no target that sources could be near to", "Tell the weights, or name a target.")
+
+
+def _unweighed(phase: Train, sources: Sequence[str]) -> tuple[str, str] | None:
+    if phase.streams.source is None:
+        return "the phase reads no source rows", "Leave it out."
+    told = {} if isinstance(phase.source_weights, str) else phase.source_weights
+    for name in told:
+        if name not in sources:
+            return f"the split has no source {name!r}", suggestion(name, sources)
+    lacking = [name for name in sources if told and name not in told]
+    if lacking:
+        return f"source {lacking[0]!r} has no weight", "Give each source one, 0 to leave it out."
+    if told and not any(told[name] for name in sources):
+        return "no source has a weight above 0", "Give one source a weight."
+    return None

@@ -84,11 +84,22 @@ def test_any_split_binds_or_is_refused(split: str):
     assert f"digits8/{found.split}" == split.strip()
 
 
+def refused(recipe: str, split: str) -> bool:
+    """Whether the recipe reads outputs as classes and the split has none."""
+    try:
+        bind_run(recipe, split)
+    except ConfigError as error:
+        return split.startswith("school") and "reads outputs as classes" in str(error)
+    return False
+
+
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 @pytest.mark.parametrize("split", SPLITS)
 @given(data=st.data())
 @settings(max_examples=3, deadline=None)
 def test_bind_dump_bind_is_the_identity(recipe: str, split: str, data: st.DataObject):
+    if refused(recipe, split):
+        return
     changes = data.draw(valid_overrides(recipe))
     run = bind_run(recipe, split, data.draw(st.integers(0, 2**31 - 1)), changes)
     again = rebind(parse(dump(dump_run(run)), "dump"))
