@@ -13,9 +13,12 @@ from hypothesis.extra.numpy import arrays
 
 from dareps.alignment import CORAL, MMD
 from dareps.alignment._modules import mean_of_pairs, paired
+from dareps.commands.train import show
 from dareps.data._base import DomainRows, Sealed
 from dareps.engine.execute import Surroundings, execute
+from dareps.engine.identity import identity_of
 from dareps.engine.loop import Stopped, Trainer
+from dareps.engine.outcome import Outcome
 from dareps.engine.source_weights import source_bounds
 from dareps.errors import ConfigError, config_error
 from dareps.maths.nearness import nearness_weights
@@ -301,3 +304,11 @@ def test_nearness_needs_a_target_and_one_source_counts_as_it_is():
 def test_the_command_line_takes_a_mapping():
     change = [("phases.0.source_weights", {"fonts": 1})]
     assert bind_run("dann", "digits8/fonts:scans", 0, change).method.phases[0].source_weights == {"fonts": 1.0}
+
+
+def test_train_says_how_much_each_source_counts(capsys, tmp_path):
+    run = run_of({"source_weights": {"good": 3, "noise": 1, "far": 0}}, method={"tasks": ["kind"]})
+    trainer = trained(run)
+    identity = identity_of(run, "key")
+    show(Outcome(identity, "ok", curves=trainer.ledgers[0].curves), tmp_path)
+    assert "Sources count: good 0.75, noise 0.25, far 0.00." in capsys.readouterr().out
