@@ -15,7 +15,7 @@ def nearness_weights(bounds: np.ndarray, temperature: float = TEMPERATURE) -> np
 
     It is the w on the simplex with the least sum_s w_s b_s - temperature H(w): the bound of a mixture of sources is the
     mixture of theirs (Ben-David et al., Machine Learning 79, 2010), and the entropy H keeps many rows in play. Wen,
-    Greiner & Schuurmans, ICML 2020 (DARN), eq. 5, has the Euclidean norm of w in place of the entropy, which makes
+    Greiner & Schuurmans, ICML 2020 (DARN), has the Euclidean norm of w in place of the entropy, which makes
     some weights exactly 0.
     """
     shifted = np.exp(-(bounds - bounds.min()) / temperature)

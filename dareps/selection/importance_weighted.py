@@ -17,7 +17,7 @@ class ImportanceWeighted(Validator):
     so that all recipes and checkpoints meet the same weights, and none can hide the shift by forgetting it; `dev` takes
     the ratio on the model's own features instead.
 
-    Sugiyama, Krauledat & Mueller, JMLR 8 (2007), eq. 8, on held-out rows in place of folds; divided by the sum of the
+    Sugiyama, Krauledat & Mueller, JMLR 8 (2007), on held-out rows in place of folds; divided by the sum of the
     weights in place of n, which an estimated ratio's own scale then does not change.
     """
 

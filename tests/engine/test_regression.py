@@ -33,6 +33,7 @@ ALIGNMENTS = {
     "entropy_minimisation": "refuses",
     "higher_order_moments": "works",
     "information_maximisation": "refuses",
+    "inverse_gram": "works",
     "joint_mmd": "refuses",
     "joint_ot": "refuses",
     "local_mmd": "refuses",
