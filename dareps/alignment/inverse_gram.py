@@ -31,12 +31,12 @@ class InverseGram(Alignment):
     changes: Chen et al., ICML 2021.
     """
 
+    gradient: ClassVar[bool] = True
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
     rotation: ClassVar[bool] = True
     duplication: ClassVar[bool] = True
-    gradient: ClassVar[bool] = True
 
     damping: float = Field(0.01, gt=0, le=1)
     """Share of the sum of the eigenvalues below which one fades out of the inverse."""

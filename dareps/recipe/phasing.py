@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from dareps.alignment import Alignment
 from dareps.balancing import Balancer
 from dareps.plugin import suggestion
 from dareps.recipe.parting import Refusal
-from dareps.recipe.views import INSTEAD, told_of_outputs
 from dareps.transfer import Phase, Train
 from dareps.types import Task, lead_task
 
@@ -71,6 +71,14 @@ def _unweighable(number: int, phase: Train, tasks: Sequence[Task]) -> tuple[str,
     if phase.streams.source != "labelled":
         return "the phase reads no source labels, so there is nothing to weigh", "Set streams.source: labelled."
     return None
+
+
+INSTEAD: Final = "Align features, as coral, mmd and adversarial do, or add a task of classes."
+
+
+def told_of_outputs(name: str, lead: Task) -> str:
+    """Why an alignment that reads outputs has no use for those of the lead task."""
+    return f"{name} reads outputs as classes, but the first task is one of {lead.kind} ({lead.name})"
 
 
 def refused_outputs(align: Sequence[Alignment], tasks: Sequence[Task]) -> Refusal | None:

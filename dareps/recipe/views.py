@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,10 +11,9 @@ from torch import Tensor
 from dareps.alignment._settings import AlignmentSettings
 from dareps.errors import ConfigError
 from dareps.maths.precision import wide
+from dareps.recipe.phasing import INSTEAD, told_of_outputs
 from dareps.sharing._modules import Found
 from dareps.types import Batch, Labelled, Task, View
-
-INSTEAD: Final = "Align features, as coral, mmd and adversarial do, or add a task of classes."
 
 
 def views_of(batch: Batch, found: Found, logits: Sequence[Mapping[str, Tensor]], lead: Task) -> list[View]:
@@ -40,8 +38,3 @@ def refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings]
     """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
     index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
     raise ConfigError(f"align.{index}", told_of_outputs(name, lead), fix=INSTEAD)
-
-
-def told_of_outputs(name: str, lead: Task) -> str:
-    """Why an alignment that reads outputs has no use for those of the lead task."""
-    return f"{name} reads outputs as classes, but the first task is one of {lead.kind} ({lead.name})"

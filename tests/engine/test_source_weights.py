@@ -7,9 +7,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from dareps.alignment import CORAL, MMD
 from dareps.alignment._modules import mean_of_pairs, paired
@@ -21,12 +18,11 @@ from dareps.engine.loop import Stopped, Trainer
 from dareps.engine.outcome import Outcome
 from dareps.engine.source_weights import source_bounds
 from dareps.errors import ConfigError, config_error
-from dareps.maths.nearness import nearness_weights
 from dareps.recipe.bind import bind_run, dump_run
 from dareps.testing._gates import forbid_host_sync
 from dareps.types import Batch, Labelled, Shapes, Task, Unlabelled, View
 from tests.alignment._built import ONE, STEP
-from tests.alignment._samples import PROPERTY, normal
+from tests.alignment._samples import normal
 from tests.engine import _tasks
 from tests.engine._make import CPU, distance, weights_of
 from tests.engine.test_resume import _same
@@ -66,25 +62,6 @@ def trained(run, **more):
     trainer = trainer_of(run, **more)
     trainer.train()
     return trainer
-
-
-@given(arrays(np.float64, st.integers(1, 6), elements=st.floats(0, 2)), st.floats(-1, 1))
-@PROPERTY
-def test_nearness_prefers_the_smaller_bound_and_sums_to_one(bounds, move):
-    found = nearness_weights(bounds)
-    assert found.sum() == pytest.approx(1)
-    assert (np.diff(found[np.argsort(bounds)]) <= 1e-12).all()
-    np.testing.assert_allclose(nearness_weights(bounds + move), found, atol=1e-9)
-    np.testing.assert_allclose(nearness_weights(np.full(3, bounds[0])), 1 / 3)
-
-
-@given(arrays(np.float64, 3, elements=st.floats(0, 2)), arrays(np.float64, 3, elements=st.floats(0.01, 1)))
-@PROPERTY
-def test_nearness_minimises_the_bound_less_entropy(bounds, other):
-    def objective(w):
-        return w @ bounds + 0.25 * (w * np.log(np.maximum(w, 1e-300))).sum()
-
-    assert objective(nearness_weights(bounds)) <= objective(other / other.sum()) + 1e-12
 
 
 @pytest.mark.parametrize("task", ["kind", "size"])

@@ -8,9 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from dareps.alignment import Alignment
 from dareps.data._base import Dataset
 from dareps.plugin import families, plugins
-from dareps.recipe.bind import RUN_KEYS, shipped
+from dareps.recipe.bind import RUN_KEYS, read_recipe, shipped
 from dareps.recipe.settings import RECIPE_KEYS
 from dareps.recipe.yaml_io import read
 
@@ -130,3 +131,12 @@ def valid_overrides(draw: st.DrawFn, recipe: str) -> list[tuple[str, Any]]:
         known |= aligned
     chosen = draw(st.lists(st.sampled_from(sorted(known)), unique=True, max_size=5))
     return [(path, draw(known[path])) for path in chosen]
+
+
+def lacks_classes(recipe: str, split: str) -> bool:
+    """Whether a shipped recipe has an alignment that reads outputs as classes, and the split's data has no classes."""
+    dataset = plugins(Dataset)[split.partition("/")[0]]
+    parts = read_recipe(recipe).get("align", [])
+    names = [part if isinstance(part, str) else part["name"] for part in parts]
+    reads = any(plugins(Alignment)[name].reads != "shared" for name in names)
+    return reads and all(task.kind != "classification" for task in dataset.tasks)
