@@ -182,7 +182,7 @@ def _tell_of_infinite(ends: np.ndarray, coverage: float) -> None:
     lost = int(np.isinf(ends).any(axis=(1, 2)).sum())
     if lost:
         why = "too few calibration rows are like them"
-        warn(f"{lost} of {len(ends)} rows have no finite interval that holds their number in {coverage:.3g}: {why}")
+        warn(f"{lost} of {len(ends)} rows have no finite interval for a probability of {coverage:.3g}: {why}")
 
 
 def _outputs(model: Model, found: np.ndarray, ends: np.ndarray | None = None) -> str:

@@ -52,8 +52,9 @@ def source_losses(view: ValidationView) -> np.ndarray:
     if view.kind == "classification":
         return np.asarray(-log_softmax(logits)[np.arange(len(logits)), labels])
     known = ~np.isnan(labels)
-    errors = np.square(np.where(known, labels, logits) - logits)
-    return np.asarray(errors.sum(axis=1) / known.sum(axis=1))
+    with np.errstate(invalid="ignore", over="ignore"):  # What is not finite becomes NaN or inf, which lose.
+        errors = np.square(np.where(known, labels, logits) - logits)
+        return np.asarray(errors.sum(axis=1) / known.sum(axis=1))
 
 
 def mean_score(scores: Mapping[str, float]) -> float:
