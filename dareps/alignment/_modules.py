@@ -92,6 +92,7 @@ def pooled(views: Sequence[View]) -> View:
         torch.cat([view.shared for view in views]),
         torch.cat(logits) if len(logits) == len(views) else None,
         torch.cat(labels) if len(labels) == len(views) else None,
+        kind=views[0].kind,
     )
 
 

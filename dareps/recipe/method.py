@@ -83,8 +83,7 @@ class Method(nn.Module):
         self.active, self.smoothing = indices, smoothing_of(self.recipe.phases[phase])
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
-        if self._reads_logits and self.lead.kind != "classification":
-            refuse_outputs(indices, settings, self.lead)
+        refuse_outputs(indices, settings, self.lead)
         self._forwards = any(own.forwards for own in settings)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dareps.alignment import Alignment
+from dareps.alignment._settings import AlignmentSettings
 from dareps.balancing import Balancer
 from dareps.plugin import suggestion
 from dareps.recipe.parting import Refusal
@@ -76,6 +77,11 @@ def _unweighable(number: int, phase: Train, tasks: Sequence[Task]) -> tuple[str,
 INSTEAD: Final = "Align features, as coral, mmd and adversarial do, or add a task of classes."
 
 
+def unreadable(settings: AlignmentSettings, lead: Task) -> bool:
+    """Whether an alignment reads outputs, and those of the lead task are none that it knows."""
+    return settings.reads != "shared" and lead.kind not in settings.kinds
+
+
 def told_of_outputs(name: str, lead: Task) -> str:
     """Why an alignment that reads outputs has no use for those of the lead task."""
     return f"{name} reads outputs as classes, but the first task is one of {lead.kind} ({lead.name})"
@@ -84,11 +90,8 @@ def told_of_outputs(name: str, lead: Task) -> str:
 def refused_outputs(align: Sequence[Alignment], tasks: Sequence[Task]) -> Refusal | None:
     """Why an alignment cannot read the outputs of these tasks, or None."""
     lead = lead_task(tasks)
-    reading = [(index, part) for index, part in enumerate(align) if part.reads != "shared"]
-    if lead.kind == "classification" or not reading:
-        return None
-    index, part = reading[0]
-    return f"align.{index}", told_of_outputs(part.name, lead), INSTEAD
+    found = [(f"align.{index}", own.name) for index, own in enumerate(align) if unreadable(own, lead)]
+    return (found[0][0], told_of_outputs(found[0][1], lead), INSTEAD) if found else None
 
 
 def refused_source_weights(phases: Sequence[Phase], sources: Sequence[str], targets: Sequence[str]) -> Refusal | None:

@@ -14,6 +14,7 @@ from dareps.plugin import families, plugins
 from dareps.recipe.bind import RUN_KEYS, read_recipe, shipped
 from dareps.recipe.settings import RECIPE_KEYS
 from dareps.recipe.yaml_io import read
+from dareps.types import lead_task
 
 RECIPES = {name: read(path) for name, path in shipped("recipes").items()}
 SPLITS = [
@@ -138,5 +139,5 @@ def lacks_classes(recipe: str, split: str) -> bool:
     dataset = plugins(Dataset)[split.partition("/")[0]]
     parts = read_recipe(recipe).get("align", [])
     names = [part if isinstance(part, str) else part["name"] for part in parts]
-    reads = any(plugins(Alignment)[name].reads != "shared" for name in names)
-    return reads and all(task.kind != "classification" for task in dataset.tasks)
+    kind = lead_task(dataset.tasks).kind
+    return any(own.reads != "shared" and kind not in own.kinds for own in map(plugins(Alignment).get, names) if own)
