@@ -235,7 +235,7 @@ def predict(
     device: Device = "auto",
     sets: Annotated[
         float | None,
-        typer.Option(metavar="P", help="Add the classes of a set that holds the right one with this probability."),
+        typer.Option(metavar="P", help="Add the classes, or the interval, that hold the truth with this probability."),
     ] = None,
 ) -> None:
     """Predict the class of every row of a file."""

@@ -174,11 +174,13 @@ class View:
 
     Attributes:
         shared: Features (n, d).
-        logits: Outputs of the first task of classes (n, c); None unless an alignment reads them or the stream is
-            labelled.
+        logits: Outputs of the first task of classes, else of the first task, (n, c); None unless an alignment reads
+            them or the stream is labelled.
         labels: (n,) for labelled source streams, else None.
         x: The inputs (n, *shape) behind the features; None unless an alignment declares `forwards`.
         plain: The same before augmentation, likewise.
+        weight: Share of a source among all, 0-d; None where all count the same.
+        kind: What the outputs are of.
     """
 
     domain: str
@@ -188,6 +190,8 @@ class View:
     labels: Tensor | None = None
     x: Tensor | None = None
     plain: Tensor | None = None
+    weight: Tensor | None = None
+    kind: Kind = "classification"
 
 
 class Model(Protocol):

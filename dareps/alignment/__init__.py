@@ -16,6 +16,7 @@ from dareps.alignment.energy_distance import EnergyDistance
 from dareps.alignment.entropy_minimisation import EntropyMinimisation
 from dareps.alignment.homm import HigherOrderMoments
 from dareps.alignment.information_maximisation import InformationMaximisation
+from dareps.alignment.inverse_gram import InverseGram
 from dareps.alignment.joint_mmd import JointMMD
 from dareps.alignment.joint_ot import JointOT
 from dareps.alignment.local_mmd import LocalMMD
@@ -48,6 +49,7 @@ __all__ = [
     "FeatureNorm",
     "HigherOrderMoments",
     "InformationMaximisation",
+    "InverseGram",
     "JointMMD",
     "JointOT",
     "LocalMMD",

@@ -92,6 +92,7 @@ def pooled(views: Sequence[View]) -> View:
         torch.cat([view.shared for view in views]),
         torch.cat(logits) if len(logits) == len(views) else None,
         torch.cat(labels) if len(labels) == len(views) else None,
+        kind=views[0].kind,
     )
 
 
@@ -108,12 +109,22 @@ def mean_of(values: Sequence[Tensor]) -> Tensor:
     return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
 
 
+def mean_of_pairs(values: Sequence[Tensor], pairs: Sequence[tuple[View, View]]) -> Tensor:
+    """The mean of what pairs of streams give, 0-d each, by the weights of their sources where these have any."""
+    weights = [source.weight for source, _ in pairs if source.weight is not None]
+    if len(weights) < len(values):
+        return mean_of(values)
+    shares = torch.stack(weights).to(values[0].dtype)
+    return (torch.stack(list(values)) * shares).sum() / shares.sum()
+
+
 class Pairwise(AlignmentModule):
     """A stateless two-sample loss, averaged over source-target pairs or computed on pooled rows."""
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        return mean_of([self.between(*pair, step) for pair in paired(views, self.settings.pairs)])
+        pairs = paired(views, self.settings.pairs)
+        return mean_of_pairs([self.between(*pair, step) for pair in pairs], pairs)
 
     def between(self, source: View, target: View, step: Step) -> Tensor:
         """The loss between two streams, 0-d."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dareps.alignment._modules import AlignmentModule, mean_of, paired
+from dareps.alignment._modules import AlignmentModule, mean_of, mean_of_pairs, paired
 from dareps.alignment._settings import AlignmentSettings
 from dareps.maths.kernels import mean_bandwidth, pooled_rows
 from dareps.maths.precision import wide
@@ -38,10 +38,11 @@ class RunningBandwidth(AlignmentModule):
 
     def forward(self, views: Sequence[View], strength: Tensor, step: Step) -> Tensor:
         """The mean over pairs, 0-d."""
-        pairs = [(source.shared, target.shared) for source, target in paired(views, self.settings.pairs)]
-        newest = mean_of([mean_bandwidth(pooled_rows(wide(source), wide(target))) for source, target in pairs])
+        pairs = paired(views, self.settings.pairs)
+        rows = [(source.shared, target.shared) for source, target in pairs]
+        newest = mean_of([mean_bandwidth(pooled_rows(wide(source), wide(target))) for source, target in rows])
         bandwidth = self._average(newest)
-        return mean_of([self.discrepancy(source, target, bandwidth) for source, target in pairs])
+        return mean_of_pairs([self.discrepancy(source, target, bandwidth) for source, target in rows], pairs)
 
     def _average(self, newest: Tensor) -> Tensor:
         if self.training:

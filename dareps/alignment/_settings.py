@@ -9,7 +9,7 @@ from pydantic import Field
 from dareps.errors import ContractError
 from dareps.plugin import Many, Plugin, Tune
 from dareps.schedules import Constant, Schedule
-from dareps.types import Interval, Role
+from dareps.types import Interval, Kind, Role
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +34,8 @@ class AlignmentSettings(Plugin, abstract=True):
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "shared"
     """What the loss is computed on: features, outputs of the first task, or both (and then `between` says how)."""
+    kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
+    """Tasks of which kinds outputs may be read of, where they are read."""
     reverses: ClassVar[bool] = False
     """True when the weight acts through gradient reversal inside the module and not as a factor on its value."""
     forwards: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dareps.alignment._checks import check_samples
 from dareps.alignment._discriminator import discriminator
-from dareps.alignment._modules import mean_of, paired
+from dareps.alignment._modules import mean_of, mean_of_pairs, paired
 from dareps.alignment._opponent import Opponent, held_still
 from dareps.alignment._settings import AlignmentSettings
 from dareps.errors import ContractError
@@ -49,8 +49,8 @@ class Critics(Opponent):
 
     def teaches(self, views: Sequence[View], strength: Tensor) -> Tensor:
         """The estimate, 0-d, the mean over pairs."""
-        triples = self._triples(views)
-        return mean_of([gap(*(held_still(critic, rows, strength) for rows in pair)) for critic, *pair in triples])
+        values = [gap(*(held_still(critic, rows, strength) for rows in pair)) for critic, *pair in self._triples(views)]
+        return mean_of_pairs(values, paired(views, self.settings.pairs))
 
     def _triples(self, views: Sequence[View]) -> list[tuple[nn.Module, Tensor, Tensor]]:
         """Each critic with the features (n, d) and (m, d) that it compares."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from dareps.alignment._base import Alignment
 from dareps.alignment._checks import check_beside, check_samples, present, rows_for
+from dareps.types import Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +21,7 @@ class JointMMD(Alignment):
     """Joint maximum mean discrepancy (JAN) of features together with predictions.
 
     MMD with the product kernel k(x, x') = k_f(f, f') k_p(p, p') over the layers [f = features, p = softmax of
-    logits]:
+    logits, or numbers as a head gives them, standardised]:
 
     * k_f: sum over i = -r..r of exp(-|f - f'|^2 / (2^i b)), r = 2, b the mean of |f_i - f_j|^2 over the pairs i != j of
       the pooled rows, detached, or a number; b = 0 gives a constant.
@@ -39,6 +40,7 @@ class JointMMD(Alignment):
     """
 
     reads: ClassVar[Literal["shared", "logits", "both"]] = "both"
+    kinds: ClassVar[tuple[Kind, ...]] = ("classification", "regression")
     symmetric: ClassVar[bool] = True
     nonnegative: ClassVar[bool] = True
     zero_on_identical: ClassVar[bool] = True
@@ -62,26 +64,36 @@ class JointMMD(Alignment):
     def between(self, source: View, target: View) -> Tensor:
         """The loss between two streams, 0-d."""
         logits = (present(self.name, "logits", view.logits) for view in (source, target))
-        return self(source.shared, target.shared, *logits)
+        return self(source.shared, target.shared, *logits, numbers=source.kind == "regression")
 
     def __call__(  # type: ignore[override]
-        self, source: Tensor, target: Tensor, source_logits: Tensor, target_logits: Tensor
+        self,
+        source: Tensor,
+        target: Tensor,
+        source_logits: Tensor,
+        target_logits: Tensor,
+        *,
+        numbers: bool = False,
     ) -> Tensor:
-        """The discrepancy of source (n, d) and target (m, d) with logits (n, c) and (m, c), 0-d."""
+        """The discrepancy of source (n, d) and target (m, d) with logits (n, c) and (m, c), or with `numbers`, 0-d."""
         from dareps.maths.precision import widened
 
         check_samples(self.name, source, target, least=rows_for(self.estimator))
         check_samples(self.name, source_logits, target_logits, arguments=("source_logits", "target_logits"))
         check_beside(self.name, "source_logits", source_logits, source)
         check_beside(self.name, "target_logits", target_logits, target)
-        return widened(self._discrepancy, source, target, source_logits, target_logits)
+        joint = self._of_numbers if numbers else self._of_logits
+        return widened(joint, source, target, source_logits, target_logits)
 
-    def _discrepancy(self, source: Tensor, target: Tensor, source_logits: Tensor, target_logits: Tensor) -> Tensor:
+    def _of_logits(self, source: Tensor, target: Tensor, source_logits: Tensor, target_logits: Tensor) -> Tensor:
+        return self._of_numbers(source, target, source_logits.softmax(1), target_logits.softmax(1))
+
+    def _of_numbers(self, source: Tensor, target: Tensor, source_outputs: Tensor, target_outputs: Tensor) -> Tensor:
         from dareps.maths.kernels import gaussian, pooled_rows
         from dareps.maths.pairs import biased_weights, pair_sum, unbiased_weights
 
         features = pooled_rows(source, target)
-        predictions = pooled_rows(source_logits.softmax(1), target_logits.softmax(1))
+        predictions = pooled_rows(source_outputs, target_outputs)
         layers = [_unit(features, self.bandwidth), _unit(predictions, self.prediction_bandwidth)]
         weights = biased_weights if self.estimator == "biased" else unbiased_weights
         return pair_sum(layers, [gaussian(self.octaves), gaussian(0)], *weights(features, len(source)))

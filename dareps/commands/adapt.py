@@ -35,7 +35,9 @@ RECIPES: Final[dict[str, tuple[str, ...]]] = {
     "few": ("source_only", "fine_tuning", "target_only", "weight_sharing"),
 }
 """What is tried where nobody says, in this order, by the kind of task or with labelled target rows."""
-RULES: Final = {"classification": "information_maximisation", "regression": "source_score"}
+RULES: Final = {"classification": "information_maximisation", "regression": "importance_weighted"}
+NUMBERS: Final = {"engine.selection": ["last", "source_score", "dev", "importance_weighted"]}
+"""What else is found out about runs on numbers, whose rules are not chosen by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _wanted(asked: Request, dataset: type[OwnFiles], path: Path) -> Wanted:
         recipes=tuple(names),
         seeds=asked.seeds,
         headline=RULES[kind],
-        set={"protocol": "paper"},
+        set={"protocol": "paper", **({} if kind == "classification" else {**NUMBERS, "engine.keep": RULES[kind]})},
         plugins=(str(path),),
     )
     out = asked.out.resolve()

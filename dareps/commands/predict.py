@@ -34,7 +34,8 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
         file: The rows.
         out: Where the lines go; None prints them.
         device: Where to compute.
-        coverage: Adds the classes of each row's conformal set, which holds the right one so often; None for no sets.
+        coverage: Adds the classes of each row's conformal set, or the ends of the interval of its number, which holds
+            the right one so often; None for neither.
 
     Raises:
         ConfigError: The model cannot give sets of this coverage.
@@ -55,8 +56,7 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
         _check_file(file)
         rows = read_rows(file, math.prod(model.shape))
     rows, found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
-    sets = None if coverage is None else model.predict_sets(rows, coverage)
-    table = _classes(model, found, sets) if model.task.kind == "classification" else _outputs(model, found)
+    table = _table(model, rows, found, coverage)
     if out is None:
         say(table.rstrip("\n"))
         return
@@ -164,14 +164,42 @@ def _answers(model: Model, rows: np.ndarray, *, text: bool) -> tuple[np.ndarray,
         return pixels, answer(pixels)
 
 
-def _outputs(model: Model, found: np.ndarray) -> str:
-    """A column for each output: the probability of a label, or a number."""
+def _table(model: Model, rows: np.ndarray, found: np.ndarray, coverage: float | None) -> str:
+    """The lines, with sets or intervals of this coverage."""
+    if model.task.kind == "classification":
+        return _classes(model, found, None if coverage is None else model.predict_sets(rows, coverage))
+    if coverage is None:
+        return _outputs(model, found)
+    ends = model.predict_intervals(rows, coverage)
+    _tell_of_infinite(ends, coverage)
+    return _outputs(model, found, ends)
+
+
+def _tell_of_infinite(ends: np.ndarray, coverage: float) -> None:
+    """Say of how many rows (n, k, 2) nothing can be promised."""
+    import numpy as np
+
+    lost = int(np.isinf(ends).any(axis=(1, 2)).sum())
+    if lost:
+        why = "too few calibration rows are like them"
+        warn(f"{lost} of {len(ends)} rows have no finite interval for a probability of {coverage:.3g}: {why}")
+
+
+def _outputs(model: Model, found: np.ndarray, ends: np.ndarray | None = None) -> str:
+    """A column for each output, the probability of a label or a number, and those of the intervals' `ends` (n, k, 2).
+
+    The ends are called `low` and `high`, with the output's number before them where there are several.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = model.task.classes or [f"{model.task.name}.{number}" for number in range(model.task.size)]
-    writer.writerow(("row", *names))
+    size = model.task.size
+    names = model.task.classes or [f"{model.task.name}.{number}" for number in range(size)]
+    prefixes = [""] if size == 1 else [f"{name}." for name in names]
+    further = [] if ends is None else [f"{prefix}{end}" for prefix in prefixes for end in ("low", "high")]
+    writer.writerow(("row", *names, *further))
     for row, values in enumerate(found):
-        writer.writerow((row, *(f"{value:.6g}" for value in values)))
+        own = values if ends is None else [*values, *ends[row].ravel()]
+        writer.writerow((row, *(f"{value:.6g}" for value in own)))
     return text.getvalue()
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dareps.commands._bars import RunBar, bar
 from dareps.commands._device import uses_cuda
@@ -81,6 +81,9 @@ def train(run: Run, out: Path, device: str) -> int:
         return _trained(run, key, store, device)
 
 
+_SHARE: Final = "source_weight."
+
+
 def show(outcome: Outcome, folder: Path) -> None:
     """Print what a run came to."""
     from rich.table import Table
@@ -110,6 +113,7 @@ def show(outcome: Outcome, folder: Path) -> None:
         say(origin.counts)
     if outcome.target_labels:
         say(f"Training saw {outcome.target_labels} target labels.")
+    _tell_of_sources(outcome)
     for task, (before, after) in forgotten(outcome).items():
         told = f"{before:.3f} when it had been learned, {after:.3f} at the end"
         say(f"Forgetting: {task} on source validation rows {told}.")
@@ -240,6 +244,13 @@ def _tell_of_relatives(store: Store, run: Run) -> None:
             counts = f"{_steps(other)} steps; {_steps(mine)} steps"
             note(f"A run like this one is finished with {counts} are a new run, trained from the start.")
             return
+
+
+def _tell_of_sources(outcome: Outcome) -> None:
+    """Say how much each source counted in the end, where they did not count the same."""
+    shares = [(name, curve[-1][1]) for name, curve in outcome.curves.items() if name.startswith(_SHARE)]
+    if shares:
+        say(f"Sources count: {', '.join(f'{name.removeprefix(_SHARE)} {share:.2f}' for name, share in shares)}.")
 
 
 def _tell_of_weights(report: MappingReport) -> None:

@@ -1,4 +1,4 @@
-"""What a saved model needs for conformal sets: scores and weights of source validation rows, and a density ratio.
+"""What a saved model needs for conformal sets and intervals: scores and weights of source validation rows, and a ratio.
 
 These are a few numbers a row, so they are stored with the model, and nobody needs the data again to make sets.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dareps.data._base import Part
 from dareps.engine.evaluate import SEEN, Evaluator, spaced
-from dareps.maths.conformal import effective_rows, prediction_sets, scores_of
+from dareps.maths.conformal import effective_rows, errors_of, prediction_intervals, prediction_sets, scores_of
 from dareps.maths.domain_classifier import DensityRatio, fit_ratio
 from dareps.recipe.method import Method
 from dareps.selection._base import Outputs
@@ -25,7 +25,7 @@ class Calibration:
     """Source validation rows as conformal prediction sees them.
 
     Attributes:
-        scores: 1 - p(y) of each, (n,).
+        scores: 1 - p(y) of each, (n,); of numbers the largest absolute error in units of a head.
         weights: p_target / p_source of the features of each, (n,); 1 without a target.
         ratio: The same as a function of features; None without a target.
     """
@@ -36,9 +36,17 @@ class Calibration:
 
     def sets(self, rows: Outputs, level: float, of_target: bool) -> np.ndarray:
         """Which classes are in each row's set, (m, c); rows of a source domain count as unshifted."""
+        return prediction_sets(rows.probabilities, *self._weighed(rows, of_target), level)
+
+    def intervals(self, rows: Outputs, level: float, of_target: bool) -> np.ndarray:
+        """Lowest and highest number of each output of each row, (m, k, 2), in units of a head, likewise."""
+        return prediction_intervals(rows.logits, *self._weighed(rows, of_target), level)
+
+    def _weighed(self, rows: Outputs, of_target: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights of the rows asked for, and scores and weights of the calibration rows."""
         if self.ratio is None or not of_target:
-            return prediction_sets(rows.probabilities, np.ones(len(rows.logits)), self.scores, self._ones(), level)
-        return prediction_sets(rows.probabilities, self.ratio(rows.features), self.scores, self.weights, level)
+            return np.ones(len(rows.logits)), self.scores, self._ones()
+        return self.ratio(rows.features), self.scores, self.weights
 
     def worth(self, of_target: bool) -> float:
         """How many rows of equal weight say as much as the weighted ones."""
@@ -76,19 +84,29 @@ def calibration_of(evaluator: Evaluator, method: Method) -> Calibration | None:
     chosen the checkpoint, which is a small breach of exchangeability.
 
     Returns:
-        None where the first task has no classes, no row a label, or something is not finite.
+        None where the first task is one of label sets, no row has all its labels, or something is not finite.
     """
-    lead = evaluator.lead
-    if lead.kind != "classification" or not len(evaluator.source_labels):
+    lead, (labels, known) = evaluator.lead, _labels(evaluator)
+    if lead.kind == "multilabel" or not len(labels):
         return None
     targets = evaluator.data.target_train
     seen = [Part(part.domain, part.role, part.x[spaced(len(part.x), SEEN // len(targets))]) for part in targets]
     held, train, target = (
         evaluator.seen(method, parts)[lead.name] for parts in (evaluator.source, evaluator.train, seen)
     )
-    features, logits = held.features[evaluator.labelled], held.logits[evaluator.labelled]
+    features, logits = held.features[known], held.logits[known]
     if not all(np.isfinite(own).all() for own in (features, logits, train.features, target.features)):
         return None
-    scores = scores_of(Outputs(features, logits).probabilities, evaluator.source_labels)
+    classes = lead.kind == "classification"
+    scores = scores_of(Outputs(features, logits).probabilities, labels) if classes else errors_of(logits, labels)
     ratio = fit_ratio(train.features, target.features, rows=SEEN) if seen else None
     return Calibration(scores, np.ones(len(scores)) if ratio is None else ratio(features), ratio)
+
+
+def _labels(evaluator: Evaluator) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of the source validation rows that have all of the first task, and which rows these are."""
+    labels, known = evaluator.learned_labels, np.flatnonzero(evaluator.labelled)
+    if labels.ndim == 1:
+        return labels, known
+    whole = ~np.isnan(labels).any(axis=1)
+    return labels[whole], known[whole]

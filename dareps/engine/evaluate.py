@@ -13,6 +13,8 @@ from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.calibration import calibrate
+from dareps.maths.domain_classifier import density_ratio
+from dareps.maths.ridge import ridge_map
 from dareps.recipe.method import Method
 from dareps.selection._base import Outputs, ValidationView
 from dareps.sharing._modules import Group
@@ -63,6 +65,7 @@ class Evaluator:
         parts = data.labelled_validation
         self.declared = {own.name: np.concatenate([part.y[own.name] for part in parts]) for own in data.tasks if parts}
         self._backward: np.ndarray | None = None
+        self._importance: np.ndarray | None = None
 
     @property
     def plain(self) -> bool:
@@ -83,8 +86,10 @@ class Evaluator:
         figures = {} if self.plain else self._figures(self.labels, source)
         seen = Outputs(source[lead].features[self.labelled], source[lead].logits[self.labelled])
         back = self.backward()
-        found = ValidationView(step, train[lead], seen, self.source_labels, target[lead], None, back, figures)
-        return replace(found, declared_scores=self._figures(self.declared, declared)) if declared else found
+        scores = self._figures(self.declared, declared) if declared else {}
+        sides = (train[lead], seen, self.learned_labels, target[lead])
+        asked = self.importance if self.target else None
+        return ValidationView(step, *sides, None, back, figures, None, scores, self.lead.kind, asked)
 
     def opened(self, method: Method, view: ValidationView) -> ValidationView:
         """The same with target labels and figures, for validators that declare themselves oracles."""
@@ -102,6 +107,20 @@ class Evaluator:
             )
             self._backward = ridge_map(source[self.labelled], target)
         return self._backward
+
+    @property
+    def learned_labels(self) -> np.ndarray:
+        """Labels of the source validation rows that have one, in the units of the head."""
+        scale = self.data.scales.get(self.lead.name)
+        return self.source_labels if scale is None else scale.standardise(self.source_labels)
+
+    def importance(self) -> np.ndarray:
+        """p_target / p_source of labelled source validation rows as they are; found once, when a rule asks for it."""
+        if self._importance is None:
+            sides = (self.data.source_train, self.data.target_validation, self.data.source_validation)
+            train, target, held = (self._plain(parts).astype(np.float64) for parts in sides)
+            self._importance = density_ratio(train, target, held[self.labelled])
+        return self._importance
 
     def _plain(self, parts: Sequence[Part | LabelledPart]) -> np.ndarray:
         """Rows (n, d) float32 before any learned representation: the same for recipes that learn different ones."""
@@ -244,22 +263,6 @@ def scatter(view: ValidationView, labels: np.ndarray, rows: int = 300) -> dict[s
         "domain": ["source"] * len(source) + ["target"] * len(target),
         "label": [int(label) for label in (*labels[:rows], *predicted)],
     }
-
-
-def ridge_map(to: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """K(to, at) (K(at, at) + r I)^-1 for rows centred on `at`: (n, m) for n and m rows.
-
-    Ridge regression with an intercept, in its dual form, as a matrix that takes centred targets to fitted values. The
-    penalty r is the mean squared norm of the centred `at`, plus a millionth of that of `to` so that it is never zero.
-    """
-    from scipy.linalg import cho_factor, cho_solve
-
-    centre = at.mean(axis=0)
-    to, at = to - centre, at - centre
-    gram = at @ at.T
-    ridge = float(gram.diagonal().mean()) + 1e-6 * float(np.square(to).sum(axis=1).mean()) + 1e-12
-    factor = cho_factor(gram + ridge * np.eye(len(at), dtype=at.dtype))
-    return np.asarray(cho_solve(factor, at @ to.T).T)
 
 
 @contextmanager

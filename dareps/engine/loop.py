@@ -129,7 +129,7 @@ class Trainer:
             start, stop = self.position.step, self._boundary(plan)
             self._window(plan, pool, step, start, stop)
             self.position.step = stop
-            refresh_due(self.population, self.evaluators, plan.offset + stop, plan)
+            refresh_due(self.population, self.evaluators, self.ledgers, plan.offset + stop, plan)
             if plan.offset + stop in self.points:
                 self._evaluate(plan.offset + stop)
                 if self._let_go(plan, plan.offset + stop):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,78 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dareps.data._base import Fitted, SplitData
+from dareps.data._base import Fitted
 from dareps.engine import checkpoint
 from dareps.engine.conformal import Calibration
 from dareps.engine.device import device_of
 from dareps.engine.evaluate import CHUNK, network_input
-from dareps.engine.outcome import Identity
+from dareps.engine.saving import MODEL
 from dareps.errors import CheckpointError, ConfigError, DataError
 from dareps.plugin import suggestion
-from dareps.recipe.bind import dump_run, rebind
+from dareps.recipe.bind import rebind
 from dareps.recipe.method import Method
-from dareps.recipe.settings import Run
-from dareps.recipe.yaml_io import dump
 from dareps.selection._base import Outputs
 from dareps.sharing._modules import Group
 from dareps.tasks import Scale, kind_of
-from dareps.types import Task
-
-MODEL = "model.safetensors"
-
-
-def save_model(
-    out: Path,
-    run: Run,
-    identity: Identity,
-    data: SplitData,
-    method: Method,
-    outputs: Mapping[str, np.ndarray],
-    calibration: Calibration | None = None,
-) -> str:
-    """Write a run's model, configuration and test predictions; returns the folder relative to `out`.
-
-    Args:
-        out: Output folder.
-        run: The run.
-        identity: Who it is.
-        data: Its split.
-        method: The trained method.
-        outputs: Task -> the head's outputs (n, size) on the test rows.
-        calibration: What conformal sets need.
-    """
-    domains = "-".join(_short(side) for side in (run.source, run.target))
-    name = f"{run.recipe}-{domains}-seed{run.seed}-{identity.key[:8]}"
-    folder = out / "models" / name
-    tensors = {f"model/{key}": value for key, value in method.state_dict().items()}
-    tensors |= {
-        f"input/{key}": torch.from_numpy(np.require(value, requirements="W"))
-        for key, value in data.fitted.state.items()
-    }
-    for task_name, scale in data.scales.items():
-        tensors |= {f"scale/{task_name}/mean": torch.from_numpy(scale.mean)}
-        tensors |= {f"scale/{task_name}/spread": torch.from_numpy(scale.spread)}
-    for task in data.tasks:
-        found = kind_of(task).predicted(data.in_units(task.name, outputs[task.name]))
-        tensors["predicted" if task == method.lead else f"predicted/{task.name}"] = torch.from_numpy(found)
-    if calibration is not None:
-        tensors |= {f"conformal/{name}": value for name, value in calibration.tensors().items()}
-    record = {
-        "run": dump_run(run),
-        "key": identity.key,
-        "shape": list(data.source_train[0].x.shape[1:]),
-        "tasks": [asdict(task) for task in data.tasks],
-        **({} if method.origin is None else {"pretrained": method.origin.record()}),
-    }
-    checkpoint.save(folder / MODEL, tensors, record)
-    (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")
-    return str(folder.relative_to(out))
-
-
-def _short(domains: Sequence[str], limit: int = 60) -> str:
-    """Domains joined by `+`, or the first and how many follow: file systems end names at 255 bytes."""
-    joined = "+".join(domains)
-    return joined if len(joined) <= limit else f"{domains[0][:limit]}+{len(domains) - 1}"
+from dareps.types import Kind, Task
 
 
 class Model:
@@ -171,17 +112,36 @@ class Model:
             ConfigError: The model has no classes or no calibration rows, or the coverage is not between 0 and 1.
             DataError: As for `predict_proba`.
         """
-        calibration = self.calibrated(coverage)
+        calibration = self.calibrated(coverage, "classification")
         return calibration.sets(self._outputs(x, self.task), coverage, self.of_target)
 
-    def calibrated(self, coverage: float) -> Calibration:
-        """What sets are made by; see `predict_sets` for what is raised."""
+    def predict_intervals(self, x: Any, coverage: float = 0.9) -> np.ndarray:
+        """Lowest and highest number of each output of each raw row, (n, size, 2), as `predict_proba` takes rows.
+
+        All of a row's numbers lie between theirs at once with at least this probability on average over target rows: by
+        split conformal prediction with the largest absolute error of a row in units of its spread, weighted as in
+        `predict_sets`, on the same conditions. Infinite where no calibration row bears the promise out.
+
+        Raises:
+            ConfigError: The model has no numbers or no calibration rows, or the coverage is not between 0 and 1.
+            DataError: As for `predict_proba`.
+        """
+        calibration = self.calibrated(coverage, "regression")
+        found = calibration.intervals(self._outputs(x, self.task), coverage, self.of_target)
+        scale = self.scales[self.task.name]
+        return np.stack([scale.restore(found[:, :, end]) for end in (0, 1)], axis=2)
+
+    def calibrated(self, coverage: float, kind: Kind | None = None) -> Calibration:
+        """What sets of classes or intervals of numbers are made by; see `predict_sets` for what is raised."""
         where = "sets"
         if not 0 < coverage < 1:
             raise ConfigError(where, "expected a probability between 0 and 1", coverage, "Give 0.9 for 90 %.")
-        if self.task.kind != "classification":
-            fix = "Leave it out, or use a model of classes."
-            raise ConfigError(where, "only a task of classes has sets, not one of", self.task.kind, fix)
+        if self.task.kind == "multilabel":
+            fix = "Leave it out, or use a model of classes or numbers."
+            raise ConfigError(where, "only a task of classes or numbers has sets, not one of", self.task.kind, fix)
+        if self.task.kind != (kind or self.task.kind):
+            fix = "Classes have predict_sets, numbers have predict_intervals."
+            raise ConfigError(where, "the other kind of task has these, not one of", self.task.kind, fix)
         if self.calibration is None:
             fix = "Train the run again."
             raise ConfigError(where, "the model was saved without what sets need", self.name, fix)

@@ -15,6 +15,7 @@ from dareps.engine.label_shift import reweigh
 from dareps.engine.ledger import Ledger
 from dareps.engine.phases import Plan
 from dareps.engine.population import Population
+from dareps.engine.source_weights import weigh_sources
 from dareps.engine.survey import Parts, survey
 from dareps.recipe.method import Method
 from dareps.recipe.settings import Run
@@ -68,21 +69,27 @@ def active(method: Method) -> list[AlignmentModule]:
 
 def refresh_points(method: Method, start: int, end: int) -> set[int]:
     """Steps of a phase, which goes from `start` to `end`, before which some active alignment wants a pass."""
-    periods = [module.refresh_every for module in active(method) if module.refresh_every]
-    return {point for period in periods for point in range(start, end, period)}
+    periods = [module.refresh_every for module in active(method)] + [method.reweight.sources.every]
+    return {point for period in periods if period for point in range(start, end, period)}
 
 
-def refresh_due(population: Population, evaluators: Sequence[Evaluator], step: int, plan: Plan) -> None:
-    """Give every alignment that is due one pass over the target train rows of its copy."""
+def refresh_due(
+    population: Population, evaluators: Sequence[Evaluator], ledgers: Sequence[Ledger], step: int, plan: Plan
+) -> None:
+    """Give every alignment that is due one pass over the target train rows of its copy, and weigh sources anew."""
     if step not in refresh_points(population.method, plan.offset, plan.end):
         return
-    for copy, evaluator in enumerate(evaluators):
-        method = population.single(copy)
-        features, logits = evaluator.target_pass(method)
-        with torch.no_grad():
-            for module in active(method):
-                if module.refresh_every and (step - plan.offset) % module.refresh_every == 0:
+    for copy, (evaluator, ledger) in enumerate(zip(evaluators, ledgers, strict=True)):
+        method, taken = population.single(copy), step - plan.offset
+        due = [own for own in active(method) if own.refresh_every and taken % own.refresh_every == 0]
+        if due:
+            features, logits = evaluator.target_pass(method)
+            with torch.no_grad():
+                for module in due:
                     module.refresh(features, logits, method.networks)
+        every = method.reweight.sources.every
+        if every and taken % every == 0:
+            ledger.log(step, weigh_sources(method, evaluator))
         population.put_back(copy, method)
 
 
@@ -95,15 +102,18 @@ def first_passes(
     run: Run,
 ) -> None:
     """The passes before a phase's first step, with statistics of normalisation of domains unread so far."""
-    if not refresh_points(population.method, plan.offset, plan.end) and not population.method.reweight.acting:
+    reweight, points = population.method.reweight, refresh_points(population.method, plan.offset, plan.end)
+    if not points and not reweight.acting and reweight.sources.acting is None:
         return
     unread = Point(plan.offset, plans[: plan.number], competes=False, former={}).unread(run)
     for copy, (evaluator, ledger) in enumerate(zip(evaluators, ledgers, strict=True)):
         method = population.single(copy)
         evaluator.calibrate(method, unread)
         ledger.log(plan.offset, reweigh(method, evaluator))
+        if not method.reweight.sources.every:
+            ledger.log(plan.offset, weigh_sources(method, evaluator))
         population.put_back(copy, method)
-    refresh_due(population, evaluators, plan.offset, plan)
+    refresh_due(population, evaluators, ledgers, plan.offset, plan)
 
 
 def _overrides(module: AlignmentModule, name: str) -> bool:

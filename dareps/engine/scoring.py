@@ -17,7 +17,7 @@ from dareps.engine.guard import alarms
 from dareps.engine.ledger import Ledger
 from dareps.engine.outcome import Identity, Outcome, Selected, UnitScore
 from dareps.engine.phases import target_labels
-from dareps.engine.predict import save_model
+from dareps.engine.saving import save_model
 from dareps.engine.state import DTYPES
 from dareps.engine.votes import save_votes
 from dareps.recipe.method import Method

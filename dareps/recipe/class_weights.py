@@ -1,4 +1,4 @@
-"""Weights of classes in the loss of source rows, one set for each phase that reweights and each of its tasks."""
+"""Weights of rows in the losses of tasks: by their class, a set for each phase that reweights, and by their source."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from dareps.recipe.source_weights import SourceWeights
 from dareps.transfer import Phase, Train
 from dareps.types import Batch, Labelled, Rows, Task
 
@@ -22,10 +23,15 @@ class ClassWeights(nn.Module):
     Args:
         phases: The recipe's phases.
         tasks: What is predicted.
+        domains: The source domains.
+
+    Attributes:
+        sources: The weights of the domains.
     """
 
-    def __init__(self, phases: Sequence[Phase], tasks: Sequence[Task]) -> None:
+    def __init__(self, phases: Sequence[Phase], tasks: Sequence[Task], domains: Sequence[str] = ()) -> None:
         super().__init__()
+        self.tasks, self.sources = tuple(tasks), SourceWeights(phases, domains)
         for number, phase in enumerate(phases):
             if isinstance(phase, Train) and phase.label_shift != "none":
                 self.add_module(str(number), _holder(phase, tasks))
@@ -34,6 +40,7 @@ class ClassWeights(nn.Module):
     def enter(self, phase: int) -> None:
         """Say which phase is current."""
         self.phase = str(phase)
+        self.sources.enter(phase)
 
     @property
     def acting(self) -> dict[str, Tensor]:
@@ -50,9 +57,9 @@ class ClassWeights(nn.Module):
     def on(self, batch: Batch) -> Batch:
         """The batch with a weight for each labelled source row."""
         acting = self.acting
-        if not acting:
-            return batch
-        return replace(batch, streams=tuple(_weighed(rows, acting) for rows in batch.streams))
+        if acting:
+            batch = replace(batch, streams=tuple(_weighed(rows, acting) for rows in batch.streams))
+        return self.sources.on(batch, self.tasks)
 
 
 def _holder(phase: Train, tasks: Sequence[Task]) -> nn.Module:

@@ -12,6 +12,7 @@ from dareps.recipe.settings import Recipe, Run
 from dareps.recipe.stems import fitting_stem
 from dareps.selection._base import Validator
 from dareps.transfer import Train
+from dareps.types import lead_task
 
 FALLBACK = {"steps": 1000, "batch": 64, "optimizer": "adam", "schedule": "constant"}
 
@@ -54,10 +55,13 @@ def _with_watched(run: Run) -> Run:
 def _fitting(run: Run) -> Run:
     engine, has = run.engine, {"target"} if run.target else set()
     has |= {"labels"} if run.held else set()
-    has |= {"classes"} if any(task.kind == "classification" for task in run.tasks) else set()
+    lead, asked = lead_task(run.tasks).kind, "selection" in engine.model_fields_set
+    has |= {"classes", "values"} if lead == "classification" else set()
+    # Unasked, numbers are judged by the rules that they always were: what runs choose by is part of their keys.
+    has |= {"values"} if lead == "regression" and asked else set()
     unfit = [rule for rule in engine.selection if not rule.needs <= has]
     more = ["target_score"] if run.held else []
-    if "selection" in engine.model_fields_set or (not unfit and not more and len(type(run.data).tasks) < 2):
+    if asked or (not unfit and not more and len(type(run.data).tasks) < 2):
         for rule in unfit:
             lacking = " or ".join(_LACKING[need] for need in sorted(rule.needs - has))
             fix = "Use source_score and last."
@@ -69,7 +73,12 @@ def _fitting(run: Run) -> Run:
     return run.model_copy(update={"engine": engine.model_copy(update={"selection": tuple(rules), "keep": keep})})
 
 
-_LACKING = {"classes": "task of classes", "target": "target", "labels": "labelled target validation rows"}
+_LACKING = {
+    "classes": "task of classes",
+    "values": "task of classes or numbers",
+    "target": "target",
+    "labels": "labelled target validation rows",
+}
 
 
 def fill(settings: Mapping[str, Any], dataset: type[Dataset]) -> dict[str, Any]:

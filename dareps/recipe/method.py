@@ -86,8 +86,7 @@ class Method(nn.Module):
         self.active, self.smoothing = indices, smoothing_of(self.recipe.phases[phase])
         settings = [module.settings for module in self._modules_of(indices)]
         self._reads_logits = any(own.reads != "shared" for own in settings)
-        if self._reads_logits and self.lead.kind != "classification":
-            refuse_outputs(indices, settings, self.lead)
+        refuse_outputs(indices, settings, self.lead)
         self._forwards = any(own.forwards for own in settings)
 
     @property
@@ -111,7 +110,7 @@ class Method(nn.Module):
         if self.recipe.guard is not None:
             self.recipe.guard.scores_of(self.branches)
         self.regularise = Regularised(self.recipe.phases, self.tasks)
-        self.reweight = ClassWeights(self.recipe.phases, self.tasks)
+        self.reweight = ClassWeights(self.recipe.phases, self.tasks, self.sources)
         self.shadow = Shadows(self.recipe.guard, inputs, norm, self.tasks, self.domains)
 
     def go_apart(self, tasks: Iterable[str]) -> None:
@@ -264,7 +263,7 @@ class Method(nn.Module):
         terms, values = dict[str, Tensor](), dict[str, Tensor]()
         if not self.active:
             return terms, values
-        views = views_of(batch, representations, logits, self.lead)
+        views = self.reweight.sources.seen(views_of(batch, representations, logits, self.lead))
         if self._forwards:
             views = with_inputs(views, batch)
             model = Forward(self.networks, self.domains, self.lead.name, step.noise, batch.augment)

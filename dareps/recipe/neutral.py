@@ -15,6 +15,8 @@ PHASE_OPEN: Final[Mapping[str, Any]] = {
     "apart": False,
     "smoothing": 0.0,
     "label_shift": "none",
+    "source_weights": "equal",
+    "nearness_every": 100,
     "freeze": [],
     "freeze_below": "",
     "unfreeze": None,

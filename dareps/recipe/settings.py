@@ -25,7 +25,7 @@ from dareps.recipe.parting import (
     refused_tasks,
     refused_without_source,
 )
-from dareps.recipe.phasing import refused_carrying, refused_label_shift
+from dareps.recipe.phasing import refused_carrying, refused_label_shift, refused_outputs, refused_source_weights
 from dareps.selection._base import Validator
 from dareps.sharing import SharingScheme
 from dareps.sharing.hard import Hard
@@ -240,8 +240,11 @@ class Run(Settings):
             if wanted.count(name) > 1:
                 raise _impossible("tasks", f"{name!r} is named twice", "Name each task once.")
         found = refused_tasks(self.method.phases, self.method.guard, [task.name for task in self.tasks])
-        carried = refused_carrying(self.method.phases, self.method.balance, self.tasks, self.labelled)
-        return _unless(found or carried or refused_label_shift(self.method.phases, self.tasks, self.target), self)
+        phases, method = self.method.phases, self.method
+        found = found or refused_carrying(phases, method.balance, self.tasks, self.labelled)
+        found = found or refused_label_shift(phases, self.tasks, self.target)
+        found = found or refused_source_weights(phases, self.source, self.target)
+        return _unless(found or refused_outputs(method.align, self.tasks), self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

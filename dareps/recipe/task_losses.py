@@ -123,12 +123,12 @@ def _weighted(task: Task, pairs: Outputs) -> bool:
 
 
 def _counted(task: Task, pairs: Outputs, there: Tensor) -> Tensor:
-    """How much each row counts (n,): 1 for a label that is there, times the row's weight."""
+    """How much each label counts, (n,) or (n, size) as `there`: 1 where it is there, times the row's weight."""
     if not _weighted(task, pairs):
         return there
     ones = [there.new_ones(len(own)) for _, own in pairs]
     factors = [rows.weights.get(task.name, one) for (rows, _), one in zip(pairs, ones, strict=True)]
-    return there * torch.cat(factors).to(there.dtype)
+    return there * torch.cat(factors).to(there.dtype).view(-1, *[1] * (there.ndim - 1))
 
 
 def _joined(task: Task, pairs: Outputs) -> tuple[Tensor, Tensor]:

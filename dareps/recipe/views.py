@@ -11,6 +11,7 @@ from torch import Tensor
 from dareps.alignment._settings import AlignmentSettings
 from dareps.errors import ConfigError
 from dareps.maths.precision import wide
+from dareps.recipe.phasing import INSTEAD, told_of_outputs, unreadable
 from dareps.sharing._modules import Found
 from dareps.types import Batch, Labelled, Task, View
 
@@ -21,7 +22,7 @@ def views_of(batch: Batch, found: Found, logits: Sequence[Mapping[str, Tensor]],
     views = []
     for rows, reps, outputs in zip(batch.streams, found, logits, strict=True):
         labels = rows.y.get(task) if classes and isinstance(rows, Labelled) and rows.role == "source" else None
-        views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels))
+        views.append(View(rows.domain, rows.role, wide(reps[task].shared), outputs.get(task), labels, kind=lead.kind))
     return views
 
 
@@ -34,7 +35,7 @@ def with_inputs(views: Sequence[View], batch: Batch) -> list[View]:
 
 
 def refuse_outputs(indices: Sequence[int], settings: Sequence[AlignmentSettings], lead: Task) -> None:
-    """Raise `ConfigError`: an alignment reads outputs as classes, but no task has classes."""
-    index, name = next((index, own.name) for index, own in zip(indices, settings, strict=True) if own.reads != "shared")
-    what = f"{name} reads outputs as classes, but the first task is one of {lead.kind}"
-    raise ConfigError(f"align.{index}", what, lead.name, "Align features, or add a task of classes.")
+    """Raise `ConfigError` where an alignment reads outputs of which the lead task has none."""
+    for index, own in zip(indices, settings, strict=True):
+        if unreadable(own, lead):
+            raise ConfigError(f"align.{index}", told_of_outputs(own.name, lead), fix=INSTEAD)

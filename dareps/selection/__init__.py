@@ -4,6 +4,7 @@ from dareps.selection._base import Outputs, ValidationView, Validator
 from dareps.selection.dev import DEV
 from dareps.selection.domain_bound import DomainBound
 from dareps.selection.entropy import Entropy
+from dareps.selection.importance_weighted import ImportanceWeighted
 from dareps.selection.information_maximisation import InformationMaximisation
 from dareps.selection.last import Last
 from dareps.selection.oracle import Oracle
@@ -15,6 +16,7 @@ __all__ = [
     "DEV",
     "DomainBound",
     "Entropy",
+    "ImportanceWeighted",
     "InformationMaximisation",
     "Last",
     "Oracle",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from dareps.errors import ContractError
 from dareps.plugin import Plugin
+from dareps.types import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,11 @@ class ValidationView:
         source_scores: Each task's main metric on source validation rows; empty where one task of classes is all.
         target_scores: The same on target validation rows, for oracles alone.
         declared_scores: The same on the target validation rows whose labels the split declares; empty without any.
+        kind: What the outputs are of. Those of numbers are standardised, as a head gives them, and so are their labels.
+        importance: Gives p_target / p_source (n,) of the source validation rows as they are before a representation is
+            learned; None without a target.
 
-    With several tasks, outputs, features and labels are those of the first task of classes.
+    With several tasks, outputs, features and labels are those of the first task of classes, else of the first task.
     """
 
     step: int
@@ -55,6 +59,8 @@ class ValidationView:
     source_scores: Mapping[str, float] = field(default_factory=dict)
     target_scores: Mapping[str, float] | None = None
     declared_scores: Mapping[str, float] = field(default_factory=dict)
+    kind: Kind = "classification"
+    importance: Callable[[], np.ndarray] | None = None
 
 
 class Validator(Plugin, family="validator"):
@@ -64,8 +70,8 @@ class Validator(Plugin, family="validator"):
     reads_inputs: ClassVar[bool] = False
     """True when the score depends on the rows themselves, so that it means the same only for equal transforms."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What a run must have for the score to mean anything: `classes`, a task whose outputs are classes; `target`;
-    `labels`, target validation rows whose labels the split declares."""
+    """What a run must have for the score to mean anything: `classes`, a task whose outputs are classes; `values`, one
+    of classes or numbers; `target`; `labels`, target validation rows whose labels the split declares."""
 
     def __call__(self, view: ValidationView) -> float:
         """The score of one checkpoint."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from dareps.selection._base import ValidationView
+
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Log-probabilities (n, c) of logits (n, c), without overflow and without log 0; NaN where one is inf."""
@@ -37,6 +39,22 @@ def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     if np.isnan(logits).any() or not known.any():
         return math.nan
     return float((logits.argmax(axis=1) == labels)[known].mean())
+
+
+def source_losses(view: ValidationView) -> np.ndarray:
+    """The loss of each source validation row (n,): cross-entropy, or the squared error of standardised numbers.
+
+    Of several numbers a row has the mean over those that it has a label of.
+    """
+    import numpy as np
+
+    logits, labels = view.source.logits, view.source_labels
+    if view.kind == "classification":
+        return np.asarray(-log_softmax(logits)[np.arange(len(logits)), labels])
+    known = ~np.isnan(labels)
+    with np.errstate(invalid="ignore", over="ignore"):  # What is not finite becomes NaN or inf, which lose.
+        errors = np.square(np.where(known, labels, logits) - logits)
+        return np.asarray(errors.sum(axis=1) / known.sum(axis=1))
 
 
 def mean_score(scores: Mapping[str, float]) -> float:

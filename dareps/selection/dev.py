@@ -18,14 +18,14 @@ class DEV(Validator):
     Density ratios w = (n_s / n_t) P(target | f) / P(source | f) come from a logistic regression on features of source
     train and target rows (at most `rows` each, evenly spaced; features standardised; penalty |weights|^2 / 2 times
     `penalty`).
-    With l the cross-entropy on source validation rows and L = w l,
+    With l the cross-entropy on source validation rows, or the squared error of standardised numbers, and L = w l,
 
         R = mean(L) + eta mean(w) - eta,   eta = -Cov(L, w) / Var(w), 0 where w does not vary,
 
     and the score is -R. R has no lower bound. You et al., ICML 2019, eq. 8 and algorithm 1.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"classes", "target"})
+    needs: ClassVar[frozenset[str]] = frozenset({"values", "target"})
 
     rows: int = Field(500, ge=2)
     """At most this many rows of each domain train the domain classifier, evenly spaced."""
@@ -37,10 +37,9 @@ class DEV(Validator):
         import numpy as np
 
         from dareps.maths.domain_classifier import density_ratio
-        from dareps.selection._scores import log_softmax, ranked
+        from dareps.selection._scores import ranked, source_losses
 
-        log_p = log_softmax(view.source.logits)
-        losses = -log_p[np.arange(len(log_p)), view.source_labels]
+        losses = source_losses(view)
         features = view.source_train.features, view.target.features, view.source.features
         if not (len(losses) and all(np.isfinite(part).all() for part in (*features, losses))):
             return ranked(float("nan"))

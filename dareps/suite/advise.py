@@ -19,7 +19,8 @@ from dareps.engine.building import split_of
 from dareps.engine.evaluate import CHUNK, network_input
 from dareps.engine.identity import identity_of
 from dareps.engine.loop import Trainer
-from dareps.engine.predict import MODEL, load
+from dareps.engine.predict import load
+from dareps.engine.saving import MODEL
 from dareps.errors import ConfigError, DataError
 from dareps.maths.staged import Staged
 from dareps.recipe.method import Method

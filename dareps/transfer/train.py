@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -38,6 +39,23 @@ def _which(value: Any) -> Any:
 
 
 Which = Annotated[bool | Many[int], BeforeValidator(_which)]
+
+
+def _shares(value: Any) -> Any:
+    """Refuse weights that are none, before a union of types is tried and both are blamed."""
+    ways = get_args(Ways)
+    if isinstance(value, dict):
+        numbers = [own for own in value.values() if type(own) in (int, float) and 0 <= own < math.inf]
+        if len(numbers) == len(value) and sum(numbers) > 0:
+            return value
+    elif isinstance(value, str) and value in ways:
+        return value
+    fix = f"Write {', '.join(ways)}, or weights by source, 0 or more and not all 0, as {{a: 0.7, b: 0.3}}."
+    raise PydanticCustomError("shares", "not weights of sources. {fix}", {"fix": fix})
+
+
+Ways = Literal["equal", "rows", "nearness"]
+SourceShares = Annotated[Ways | dict[str, float], BeforeValidator(_shares)]
 
 
 class Train(Phase):
@@ -94,6 +112,15 @@ class Train(Phase):
     is estimated without target labels, once, when the phase begins, from what the model then makes of source validation
     and target train rows (black-box shift estimation, Lipton, Wang & Smola, ICML 2018). This is right where p(x | y) is
     the same on both sides, and may do harm where it is not. Not for the first phase: its model is untrained."""
+    source_weights: SourceShares = "equal"
+    """How much each of several sources counts, in the losses of tasks and in alignments that compare every source with
+    every target; what pools sources or tells all domains apart at once stays as it is. `equal`; by their `rows`; told,
+    as `{a: 0.7, b: 0.3}`, of which the sum does not matter; or by `nearness`, without target labels:
+    softmax(-b_s / 0.25) of b_s = the error of the source's own validation rows (1 less the main metric, in [0, 1]) plus
+    half the proxy A-distance of its features to the target's, the bound of Ben-David et al. (Machine Learning 79, 2010)
+    on what it would do there (compare DARN, Wen et al., ICML 2020). The log has `source_weight.DOMAIN`."""
+    nearness_every: int = Field(100, ge=1)
+    """Steps from one look at the nearness of sources to the next; the first is before the phase."""
     align: Which = True
     """Which of the recipe's alignments act in this phase: all, none, or those with these numbers, from 0 on."""
 

@@ -12,6 +12,7 @@ from dareps.maths import pairs as pairs_module
 from dareps.testing import check_alignment
 from dareps.testing._gates import forbid_host_copies, forbid_host_sync
 from dareps.types import Shapes, View
+from tests.alignment._built import ONE, STEP
 from tests.alignment._samples import PROPERTY, gradient, normal, pairs
 
 
@@ -197,3 +198,16 @@ def test_views_are_unpacked_alone_and_pooled():
 )
 def test_laws(loss):
     check_alignment(loss, max_examples=10)
+
+
+def test_numbers_count_as_they_are():
+    x, y, p, q = normal(6, 3, 1), normal(5, 3, 2), normal(6, 2, 3), normal(5, 2, 4)
+    found = JointMMD()(x, y, p, q, numbers=True)
+    sides = [p.softmax(1), q.softmax(1)]
+    assert JointMMD()(x, y, *sides, numbers=True).item() == pytest.approx(JointMMD()(x, y, p, q).item())
+    assert found.item() != pytest.approx(JointMMD()(x, y, p, q).item())
+    views = [View("a", "source", x, p, kind="regression"), View("b", "target", y, q, kind="regression")]
+    assert JointMMD().between(*views) == found
+    assert JointMMD(pairs="pooled").build(Shapes(3, 2, ("a",), ("b",)))(views, ONE, STEP) == found
+    moved = JointMMD()(x, y, p, q + 3, numbers=True)
+    assert moved > found

@@ -111,6 +111,7 @@ def test_regression(tmp_path: Path) -> None:
     result = ask("adapt", *words)
     assert result.exit_code == 0, result.stderr
     assert "label y: numbers" in result.stdout
+    assert "importance_weighted" in result.stdout
     assert all(np.isfinite(float(row["prediction"])) for row in rows(tmp_path / "out" / "predictions.csv"))
 
 

@@ -1,6 +1,7 @@
 """Conformal sets of trained models: what is kept of the calibration rows, and what sets are made of it."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from dareps.engine import checkpoint
 from dareps.engine.building import build_method
 from dareps.engine.conformal import Calibration, calibration_of
 from dareps.engine.evaluate import Evaluator, spaced
-from dareps.engine.predict import MODEL, load
+from dareps.engine.predict import load
+from dareps.engine.saving import MODEL
 from dareps.errors import ConfigError
 from dareps.maths.conformal import prediction_sets
 from dareps.maths.domain_classifier import density_ratio
@@ -94,12 +96,12 @@ def test_no_target_label_is_read():
     assert len(calibration_of(blind, method).scores) == 800
 
 
-def test_what_is_not_finite_or_has_no_classes_is_not_calibrated():
+def test_what_is_not_finite_or_a_set_of_labels_is_not_calibrated():
     evaluator, method = untrained(_tasks.run_on(Shifted()))
     with torch.no_grad():
         method.heads["kind"].bias.fill_(float("nan"))
     assert calibration_of(evaluator, method) is None
-    assert calibration_of(*untrained(_tasks.run_on(_tasks.dataset(tasks=(_tasks.AGE,))))) is None
+    assert calibration_of(*untrained(_tasks.run_on(_tasks.dataset(tasks=(_tasks.TAGS,))))) is None
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, float("nan")])
@@ -116,3 +118,63 @@ def test_a_model_of_before_says_that_it_has_nothing_to_calibrate_by(digits, tmp_
     assert model.predict(np.zeros((1, 64))).shape == (1,)
     with pytest.raises(ConfigError, match=r"sets: the model was saved without"):
         model.predict_sets(np.zeros((1, 64)))
+
+
+class Ages(_tasks.Tasks, abstract=True):
+    """Numbers in the thousands."""
+
+    name: ClassVar[str] = "ages_toy"
+    tasks = (_tasks.AGE,)
+
+
+def trained_on(kind, folder, monkeypatch, **changes):
+    _tasks.register(monkeypatch, kind)
+    rules = {"selection": ["last"], "keep": "last"}
+    run = _tasks.run_on(kind(), {"phases": [{"steps": 150}]}, engine=rules, **changes)
+    (outcome,) = _tasks.outcomes_of([run], folder)
+    return run, folder / outcome.folder
+
+
+def test_intervals_of_numbers_are_in_their_units(tmp_path, monkeypatch):
+    run, folder = trained_on(Ages, tmp_path, monkeypatch)
+    model, data = load(folder), _tasks.split_of(run)
+    (held,), x = data.source_validation, Ages().rows("b").x
+    errors = np.abs(held.y["age"] - model.predict(held.x))[:, 0]
+    np.testing.assert_allclose(model.calibration.scores * data.scales["age"].spread, errors, rtol=1e-5)
+    found = model.predict_intervals(x, 0.5)
+    assert found.shape == (len(x), 1, 2)
+    finite = np.isfinite(found[:, 0, 0])
+    assert finite.any()
+    np.testing.assert_allclose(found[finite].mean(axis=2), model.predict(x)[finite])
+    wider = model.predict_intervals(x, 0.8)
+    assert (wider[..., 1] >= found[..., 1]).all()
+    with pytest.raises(ConfigError, match="predict_intervals"):
+        model.predict_sets(x)
+
+
+def test_intervals_hold_numbers_of_the_source_as_often_as_promised(tmp_path, monkeypatch):
+    _, folder = trained_on(Ages, tmp_path, monkeypatch)
+    model, rows = load(folder, domain="a"), Ages().rows("a")
+    ends = model.predict_intervals(rows.x, 0.7)
+    share = ((ends[..., 0] <= rows.y["age"]) & (rows.y["age"] <= ends[..., 1])).mean()
+    assert share > 0.6  # Of rows most of which were trained on.
+    assert np.isinf(model.predict_intervals(rows.x, 0.999)).all()
+
+
+def test_a_row_of_several_numbers_errs_by_its_worst_and_counts_with_all_its_labels():
+    class Pair(Ages, abstract=True):
+        tasks = (_tasks.Task("age", "regression", 2),)
+
+        def rows(self, domain):
+            found = super().rows(domain)
+            both = np.concatenate([found.y["age"], -found.y["age"]], axis=1)
+            both[::3, 1] = np.nan
+            return dataclasses.replace(found, y={"age": both})
+
+    evaluator, method = untrained(_tasks.run_on(Pair()))
+    held = calibration_of(evaluator, method)
+    labels = evaluator.learned_labels
+    whole = ~np.isnan(labels).any(axis=1)
+    assert 0 < whole.sum() < len(whole)
+    logits = evaluator.seen(method, evaluator.source)["age"].logits
+    np.testing.assert_allclose(held.scores, np.abs(labels - logits)[whole].max(axis=1))

@@ -230,7 +230,7 @@ def test_mistakes_are_told(change, message):
 
 
 def test_numbers_and_runs_without_a_target_have_no_class_shares():
-    with pytest.raises(ValueError, match=r"phases\.1\.label_shift: the phase trains no task of classes"):
+    with pytest.raises(ValueError, match=r"phases\.1\.label_shift: .*the phase trains no task of classes"):
         _tasks.run_on(_tasks.dataset(tasks=(_tasks.AGE,)), {"phases": [{}, REWEIGHTED]})
     with pytest.raises(ValueError, match=r"phases\.1\.label_shift: the split has no target"):
         shifted_run(REWEIGHTED, target=(), protocol="supervised")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dareps.engine.predict import _short
+from dareps.engine.saving import _short
 
 
 def test_few_domains_are_spelled_out() -> None:

@@ -147,19 +147,6 @@ def test_labels_of_unlabelled_streams_are_all_missing():
     assert pool.slots[1].tasks is None
 
 
-def test_an_alignment_that_reads_classes_needs_a_task_of_classes():
-    streams = {"source": "labelled", "target": "unlabelled"}
-    run = run_on(
-        dataset(tasks=(AGE,)),
-        {"align": ["mcc"], "phases": [{"streams": streams}]},
-        engine={"selection": ["last", "source_score"], "keep": "last"},
-    )
-    with pytest.raises(
-        ConfigError, match=r"align\.0: mcc reads outputs as classes, but the first task is one of regression"
-    ):
-        Trainer([run], [split_of(run)], CPU)
-
-
 def test_a_linear_svm_refuses_several_tasks(tmp_path):
     run = run_on(dataset(), {"encoder": "identity", "phases": [{}]})
     method = run.method.model_validate({**run.method.model_dump(), "phases": ["linear_svm"]})

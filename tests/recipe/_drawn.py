@@ -8,11 +8,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from dareps.alignment import Alignment
 from dareps.data._base import Dataset
 from dareps.plugin import families, plugins
-from dareps.recipe.bind import RUN_KEYS, shipped
+from dareps.recipe.bind import RUN_KEYS, read_recipe, shipped
 from dareps.recipe.settings import RECIPE_KEYS
 from dareps.recipe.yaml_io import read
+from dareps.types import lead_task
 
 RECIPES = {name: read(path) for name, path in shipped("recipes").items()}
 SPLITS = [
@@ -130,3 +132,12 @@ def valid_overrides(draw: st.DrawFn, recipe: str) -> list[tuple[str, Any]]:
         known |= aligned
     chosen = draw(st.lists(st.sampled_from(sorted(known)), unique=True, max_size=5))
     return [(path, draw(known[path])) for path in chosen]
+
+
+def lacks_classes(recipe: str, split: str) -> bool:
+    """Whether a shipped recipe has an alignment that reads outputs as classes, and the split's data has no classes."""
+    dataset = plugins(Dataset)[split.partition("/")[0]]
+    parts = read_recipe(recipe).get("align", [])
+    names = [part if isinstance(part, str) else part["name"] for part in parts]
+    kind = lead_task(dataset.tasks).kind
+    return any(own.reads != "shared" and kind not in own.kinds for own in map(plugins(Alignment).get, names) if own)

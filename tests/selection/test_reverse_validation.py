@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from dareps.engine.evaluate import ridge_map
+from dareps.maths.ridge import ridge_map
 from dareps.selection import Outputs, ReverseValidation, ValidationView
 
 
