@@ -59,8 +59,8 @@ def get(name: str, progress: Progress | None = None) -> list[str]:
         return [f"{name} is part of the package: nothing to download"]
     if dataset.by_hand and any(_place(file) is None for file in dataset.files):
         lacking = ", ".join(file.path for file in dataset.files if _place(file) is None)
-        what = f"a program may not fetch {lacking}; this is how you do:\n{dataset.by_hand}\n"
-        raise DataError(f"data {name}", what, fix=f"Data roots are {', '.join(map(str, data_roots()))}.")
+        fix = f"{dataset.by_hand}\nData roots are {', '.join(map(str, data_roots()))}."
+        raise DataError(f"data {name}", f"a program cannot fetch {lacking}", fix=fix)
     done: list[str] = []
     failed: list[DataError] = []
     for file in dataset.files:

@@ -146,7 +146,9 @@ class Workers:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self.folder, self.device, self.save), daemon=True)
+        # No daemon: those may not have processes of their own, and loaders do. `run` ends all that it started, and one
+        # whose pipe breaks ends by itself.
+        process = context.Process(target=serve, args=(theirs, self.folder, self.device, self.save))
         with _one_thread(), _interrupts_held():
             process.start()
         theirs.close()

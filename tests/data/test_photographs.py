@@ -116,7 +116,7 @@ def test_folders_must_hold_the_classes(root: Path) -> None:
 def test_what_is_missing_is_explained(empty_cache: Path) -> None:
     entry = {own.name: own for own in datasets_table()}["office31"]
     assert entry.state == "missing"
-    with pytest.raises(DataError, match=r"(?s)may not fetch office31/amazon.*domain_adaptation_images\.tar\.gz.*cache"):
+    with pytest.raises(DataError, match=r"(?s)cannot fetch office31/amazon.*domain_adaptation_images\.tar\.gz.*cache"):
         get("office31")
     with pytest.raises(DataError, match="office31/amazon/images is missing"):
         Office31().rows("amazon")
