@@ -11,14 +11,24 @@ from dareps.errors import ConfigError
 
 Kind = Literal["classification", "regression"]
 KINDS = get_args(Kind)
+COLUMNS = ("number", "category", "ignore")
 Sources = Annotated[list[Path], typer.Option("--source", metavar="FILE", help="Rows with labels; more than once.")]
 Target = Annotated[Path, typer.Option(metavar="FILE", help="Rows to predict; labels in it are for testing only.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="The label's column.  [default: found]")]
 Task = Annotated[str | None, typer.Option(metavar="KIND", help="classification or regression.  [default: found]")]
 Recipes = Annotated[str | None, typer.Option(metavar="A,B", help="Recipes to try.  [default: those that fit]")]
-Budget = Annotated[float | None, typer.Option(metavar="MINUTES", min=0, help="No run begins later.  [default: no end]")]
+Budget = Annotated[
+    float | None, typer.Option(metavar="MINUTES", min=0, help="Of training: no run begins later.  [default: no end]")
+]
 Few = Annotated[
     int | None, typer.Option("--few-shot", metavar="N", min=1, help="Train on labels of N target rows of each class.")
+]
+Rows = Annotated[
+    int | None, typer.Option(metavar="N", min=10, help="Learn from N rows of each file at most.  [default: 200000]")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=KIND", help="A column's kind: number, category or ignore; more than once."),
 ]
 Changes = Annotated[
     list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="Settings of all recipes; values are YAML.")
@@ -36,6 +46,8 @@ def adapt(
     budget: Budget = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")] = 3,
     few_shot: Few = None,
+    rows: Rows = None,
+    column: Columns = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores]")] = None,
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu or cuda.")] = "auto",
     out: Out = Path("runs/adapt"),
@@ -60,6 +72,8 @@ def adapt(
         overrides=changes,
         workers=workers,
         device=device,
+        rows=rows,
+        columns=dict(_column(text) for text in column or ()),
     )
     raise typer.Exit(command(asked))
 
@@ -68,3 +82,11 @@ def _kind(task: str | None) -> Kind | None:
     if task not in (None, *KINDS):
         raise ConfigError("--task", "no such kind of task", task, f"Write {' or '.join(KINDS)}.")
     return cast(Kind | None, task)
+
+
+def _column(text: str) -> tuple[str, str]:
+    """A column and its kind."""
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in COLUMNS:
+        raise ConfigError("--column", "not a column and its kind", text, f"Write NAME={'|'.join(COLUMNS)}.")
+    return name, kind

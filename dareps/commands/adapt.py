@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dareps.commands._output import columns, duration, note, say, warn
 from dareps.commands.bench import Wanted, carried_out
 from dareps.commands.train import STOPPED, one_thread
-from dareps.data.own.description import Asked, Description, Place
+from dareps.data.own.description import Asked, Description, Place, described
 from dareps.errors import ConfigError, DataError
 from dareps.recipe.own_data import described_text, load_description, whole
+from dareps.recipe.yaml_io import read
 from dareps.suite._files import write_whole
 from dareps.suite.settings import Suite
 
@@ -48,9 +49,11 @@ class Request:
         sources: Files or folders; `target` likewise.
         label: The label's column; None finds it.
         recipes: Recipes to try; none named means those that fit.
-        budget: Minutes after which no further run begins.
+        budget: Minutes of training after which no further run begins.
         few: Target rows of each class whose labels may be trained on.
         overrides: Settings of all recipes.
+        rows: Rows of each file that are learned from at most; None for the usual number.
+        columns: Column -> its kind, for those that need saying.
     """
 
     sources: tuple[Path, ...]
@@ -65,6 +68,8 @@ class Request:
     overrides: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
     device: str = "auto"
+    rows: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def adapt(asked: Request) -> int:
@@ -87,30 +92,45 @@ def _described(asked: Request) -> tuple[type[OwnFiles], Path]:
     places = {
         name: Place(file=str(_there(path))) for name, path in zip(names, [*asked.sources, asked.target], strict=True)
     }
+    kinds = {name: {"kind": kind} for name, kind in asked.columns.items()}
+    settings: dict[str, Any] = {"name": NAME, "domains": places, "columns": kinds}
+    if asked.rows is not None:
+        settings["rows"] = asked.rows
     tasks = {asked.label: Asked(kind=asked.task)} if asked.label else {}
-    description, found = whole(Description(name=NAME, domains=places, tasks=tasks))
+    description, found = whole(described({**settings, "tasks": tasks}, "adapt"))
     if asked.task and not asked.label:
         [label] = description.tasks
         tasks = {label: Asked(kind=asked.task)}
-        description, found = whole(Description(name=NAME, domains=places, tasks=tasks))
+        description, found = whole(described({**settings, "tasks": tasks}, "adapt"))
     for line in found:
         say(line)
     path = asked.out.resolve() / f"{NAME}.yaml"
-    _keep(path, described_text(description))
+    _keep(path, description)
     return load_description(path), path
 
 
-def _keep(path: Path, text: str) -> None:
-    """Write the description, unless models that lie beside it read another one.
+def _keep(path: Path, description: Description) -> None:
+    """Write the description, unless results that lie beside it are about other data.
 
     Raises:
-        ConfigError: The folder holds an answer about other data.
+        ConfigError: The folder holds an answer about other files.
         StoreError: It cannot be written.
     """
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        what = "the folder holds an answer about other files, whose models read their description there"
+    if path.is_file() and not continues(described(read(path), str(path)), description):
+        what = "the folder holds an answer about other files, or other rows of them"
         raise ConfigError("--out", what, str(path.parent), "Choose another folder.")
-    write_whole(path, text)
+    write_whole(path, described_text(description))
+
+
+def continues(earlier: Description, description: Description) -> bool:
+    """Whether the earlier description says the same, but for files that are no longer where they were."""
+    places = {
+        name: place.model_copy(update={"file": description.domains[name].file})
+        if name in description.domains and not Path(place.file).exists()
+        else place
+        for name, place in earlier.domains.items()
+    }
+    return earlier.model_copy(update={"domains": places}) == description
 
 
 def _there(path: Path) -> Path:
@@ -169,7 +189,7 @@ def _answered(asked: Request, wanted: Wanted, dataset: type[OwnFiles], clock: fl
         store.mark_expected(set(keys_of(runs)))
         tracker = make_tracker(store.folder)
         try:
-            cuda, over = uses_cuda(asked.device), _over(asked, clock)
+            cuda, over = uses_cuda(asked.device), _over(asked, time.monotonic())
             stopped, failures = carried_out(wanted, runs, store, tracker, cuda, None, over)
         finally:
             for text in tracker.close():
@@ -194,7 +214,7 @@ def _rows(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
 
 
 def _over(asked: Request, clock: float) -> Callable[[], bool]:
-    """Whether the minutes are up."""
+    """Whether the minutes since the `clock` was read are up."""
     return lambda: asked.budget is not None and time.monotonic() - clock > 60 * asked.budget
 
 
@@ -203,14 +223,16 @@ def _finish(
 ) -> None:
     """Choose, predict, write and say."""
     from dareps.report.answer import Answer, write_answer
+    from dareps.report.predictions import write_predictions
     from dareps.suite.answering import cautions, chosen, predicted, scored
 
     rule, target = wanted.suite.headline, dataset.domains[-1]
     places = scored(outcomes, rule)
     run = chosen(outcomes, places, rule)
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
-    texts = [*_doubles(dataset), *cautions(far, places, run, found)]
-    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts), _names_of(asked))
+    found, doubles = write_predictions(folder, run, dataset.description, found, _names_of(asked))
+    texts = [*doubles, *cautions(far, places, run, found)]
+    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
     page = write_answer(folder, answer)
     head = ("recipe", rule, "source %", "target %", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]
@@ -219,7 +241,7 @@ def _finish(
     say(f"chosen without target labels: {run.identity.recipe}, seed {run.identity.seed}")
     for text in texts:
         warn(text)
-    say(f"Predictions: {folder / 'predictions.csv'}")
+    say(f"Predictions of all {found.count:,} rows: {folder / 'predictions.csv'}")
     say(f"Model: {folder / run.folder}")
     say(f"Report: {page}")
 
@@ -231,15 +253,6 @@ def _names_of(asked: Request) -> tuple[str, ...]:
     from dareps.data.own._images import names
 
     return tuple(names(asked.target))
-
-
-def _doubles(dataset: type[OwnFiles]) -> list[str]:
-    """What rows that occur twice do to the answer."""
-    from dareps.data.own._doubles import shared_rows, told_rows
-
-    *sources, target = dataset.domains
-    read = dataset()
-    return told_rows(target, *shared_rows([read.rows(name).x for name in sources], read.rows(target).x))
 
 
 def _percent(value: float) -> str:

@@ -20,6 +20,7 @@ from dareps.suite._files import refuse_tuning
 from dareps.suite._results import SOURCE_ONLY
 from dareps.suite.expand import expand, splits_of
 from dareps.suite.settings import Suite
+from dareps.suite.warned import warnings_told
 
 if TYPE_CHECKING:
     from dareps.engine.outcome import Outcome
@@ -77,7 +78,9 @@ def bench(wanted: Wanted) -> int:
 
     clock = time.monotonic()
     one_thread()
-    runs, cuda = wanted.runs(), uses_cuda(wanted.device)
+    with warnings_told(warn):
+        runs = wanted.runs()
+    cuda = uses_cuda(wanted.device)
     _check_headline(wanted.suite, runs)
     keys = keys_of(runs)
     refuse_tuning(wanted.out / wanted.title)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from dareps.commands._fields import class_lines, field_texts, setting_lines
-from dareps.commands._output import columns, enumerated
+from dareps.commands._output import columns, enumerated, warn
 from dareps.data._base import Protocol
 from dareps.errors import ConfigError
 from dareps.plugin import Plugin, Settings, families, find, plugins, suggestion
@@ -26,7 +26,13 @@ CONFIGS = ("recipes", "suites")
 
 def load_files(files: Iterable[Path]) -> list[str]:
     """Load `--plugin` files; returns their absolute paths."""
-    found = load_plugins([str(file) for file in files], Path.cwd())
+    names = [str(file) for file in files]
+    if not names:
+        return []
+    from dareps.suite.warned import warnings_told
+
+    with warnings_told(warn):
+        found = load_plugins(names, Path.cwd())
     assert isinstance(found, list)
     return found
 

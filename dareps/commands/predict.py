@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dareps.commands._output import say, warn
-from dareps.errors import DataError, StoreError
+from dareps.errors import DataError
+from dareps.suite._files import write_pieces
 from dareps.suite.warned import warnings_told
 
 if TYPE_CHECKING:
@@ -51,22 +54,64 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
         model = load(run, device)
     if coverage is not None:
         _check_coverage(model, coverage)
-    rows = model.reads(file)
-    if rows is None:
+    pieces = model.reads(file)
+    if pieces is None:
         _check_file(file)
-        rows = read_rows(file, math.prod(model.shape))
-    rows, found = _answers(model, rows, text=file.suffix not in (".npy", ".npz"))
-    table = _table(model, rows, found, coverage)
+        pieces = iter((read_rows(file, math.prod(model.shape)),))
+    told = _Told(model, coverage, text=file.suffix not in (".npy", ".npz"))
     if out is None:
-        say(table.rstrip("\n"))
+        for text in told.texts(pieces):
+            say(text.rstrip("\n"))
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(table, encoding="utf-8")
-    except OSError as error:
-        what = f"cannot be written ({error.strerror})"
-        raise StoreError(str(out), what, fix="Choose another file for --out.") from None
-    say(f"{len(rows)} rows: {out}")
+    write_pieces(out, told.texts(pieces))
+    say(f"{told.count} rows: {out}")
+
+
+@dataclass(slots=True)
+class _Told:
+    """A model's answers as lines of CSV.
+
+    Attributes:
+        coverage: That of sets; None for no sets.
+        text: Whether the rows come from a text.
+        count: Rows so far.
+        lost: How many of them have no finite interval.
+    """
+
+    model: Model
+    coverage: float | None
+    text: bool
+    count: int = 0
+    lost: int = 0
+
+    def texts(self, pieces: Iterable[np.ndarray]) -> Iterator[str]:
+        """The head and a line per row, a text for each piece of the rows."""
+        for piece in pieces:
+            rows, found = _answers(self.model, piece, text=self.text)
+            yield self._lines(rows, found)
+            self.count += len(rows)
+        _tell_of_infinite(self.lost, self.count, self.coverage or 0.0)
+
+    def _lines(self, rows: np.ndarray, found: np.ndarray) -> str:
+        lines = self._answered(rows, found)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        head = next(lines)
+        if self.count == 0:
+            writer.writerow(("row", *head))
+        writer.writerows((row, *line) for row, line in enumerate(lines, self.count))
+        return text.getvalue()
+
+    def _answered(self, rows: np.ndarray, found: np.ndarray) -> Iterator[tuple[str, ...]]:
+        """A head and a line per row, with sets or intervals where they are asked for."""
+        if self.model.task.kind == "classification":
+            sets = None if self.coverage is None else self.model.predict_sets(rows, self.coverage)
+            return _classes(self.model, found, sets)
+        if self.coverage is None:
+            return _outputs(self.model, found)
+        ends = self.model.predict_intervals(rows, self.coverage)
+        self.lost += int((abs(ends) == math.inf).any(axis=(1, 2)).sum())
+        return _outputs(self.model, found, ends)
 
 
 def _check_coverage(model: Model, coverage: float) -> None:
@@ -164,51 +209,31 @@ def _answers(model: Model, rows: np.ndarray, *, text: bool) -> tuple[np.ndarray,
         return pixels, answer(pixels)
 
 
-def _table(model: Model, rows: np.ndarray, found: np.ndarray, coverage: float | None) -> str:
-    """The lines, with sets or intervals of this coverage."""
-    if model.task.kind == "classification":
-        return _classes(model, found, None if coverage is None else model.predict_sets(rows, coverage))
-    if coverage is None:
-        return _outputs(model, found)
-    ends = model.predict_intervals(rows, coverage)
-    _tell_of_infinite(ends, coverage)
-    return _outputs(model, found, ends)
-
-
-def _tell_of_infinite(ends: np.ndarray, coverage: float) -> None:
-    """Say of how many rows (n, k, 2) nothing can be promised."""
-    import numpy as np
-
-    lost = int(np.isinf(ends).any(axis=(1, 2)).sum())
+def _tell_of_infinite(lost: int, count: int, coverage: float) -> None:
+    """Say of how many rows nothing can be promised."""
     if lost:
         why = "too few calibration rows are like them"
-        warn(f"{lost} of {len(ends)} rows have no finite interval for a probability of {coverage:.3g}: {why}")
+        warn(f"{lost} of {count} rows have no finite interval for a probability of {coverage:.3g}: {why}")
 
 
-def _outputs(model: Model, found: np.ndarray, ends: np.ndarray | None = None) -> str:
-    """A column for each output, the probability of a label or a number, and those of the intervals' `ends` (n, k, 2).
+def _outputs(model: Model, found: np.ndarray, ends: np.ndarray | None = None) -> Iterator[tuple[str, ...]]:
+    """A head, then a column for each output, the probability of a label or a number, and intervals' `ends` (n, k, 2).
 
     The ends are called `low` and `high`, with the output's number before them where there are several.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     size = model.task.size
     names = model.task.classes or [f"{model.task.name}.{number}" for number in range(size)]
     prefixes = [""] if size == 1 else [f"{name}." for name in names]
     further = [] if ends is None else [f"{prefix}{end}" for prefix in prefixes for end in ("low", "high")]
-    writer.writerow(("row", *names, *further))
+    yield (*names, *further)
     for row, values in enumerate(found):
         own = values if ends is None else [*values, *ends[row].ravel()]
-        writer.writerow((row, *(f"{value:.6g}" for value in own)))
-    return text.getvalue()
+        yield tuple(f"{value:.6g}" for value in own)
 
 
-def _classes(model: Model, probabilities: np.ndarray, sets: np.ndarray | None) -> str:
-    """The class and its confidence, and where there are `sets` (n, c) the classes of each row's."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("row", "class", "confidence", *(() if sets is None else ("set",))))
+def _classes(model: Model, probabilities: np.ndarray, sets: np.ndarray | None) -> Iterator[tuple[str, ...]]:
+    """A head, then the class and its confidence, and where there are `sets` (n, c) the classes of each row's."""
+    yield ("class", "confidence", *(() if sets is None else ("set",)))
     for row, (label, value) in enumerate(zip(probabilities.argmax(1), probabilities.max(1), strict=True)):
         own = () if sets is None else (BETWEEN.join(model.classes[number] for number in sets[row].nonzero()[0]),)
-        writer.writerow((row, model.classes[label], f"{value:.6f}", *own))
-    return text.getvalue()
+        yield (model.classes[label], f"{value:.6f}", *own)

@@ -149,8 +149,8 @@ class Dataset(Plugin, family="data"):
         """The transform that `fit` returned, from its saved state."""
         raise ContractError(f"data {type(self).name}", "it has no restore()", fix="Define restore(state).")
 
-    def read_rows(self, path: Path) -> np.ndarray | None:
-        """Raw rows of a file that is like the dataset's own; None where rows have no files of that kind."""
+    def read_rows(self, path: Path) -> Iterator[np.ndarray] | None:
+        """Raw rows of a file like the dataset's own, a piece after another; None where no files are of that kind."""
         return None
 
     def frame(self) -> Frame:

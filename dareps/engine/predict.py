@@ -13,13 +13,13 @@ from torch import Tensor
 
 from dareps.data._base import Fitted
 from dareps.engine import checkpoint
+from dareps.engine._described import rebound
 from dareps.engine.conformal import Calibration
 from dareps.engine.device import device_of
 from dareps.engine.evaluate import CHUNK, network_input
 from dareps.engine.saving import MODEL
 from dareps.errors import CheckpointError, ConfigError, DataError
 from dareps.plugin import suggestion
-from dareps.recipe.bind import rebind
 from dareps.recipe.method import Method
 from dareps.selection._base import Outputs
 from dareps.sharing._modules import Group
@@ -39,7 +39,7 @@ class Model:
         shape: Shape of one network input.
         name: What to call it.
         scales: Units of regression tasks.
-        reads: Gives the raw rows of a file that is like those of the data, where these are files of one's own.
+        reads: Gives the raw rows of a file like those of the data, in pieces, where these are files of one's own.
         calibration: What conformal sets need; None for a model that cannot give any.
     """
 
@@ -51,7 +51,7 @@ class Model:
         shape: tuple[int, ...],
         name: str,
         scales: Mapping[str, Scale] | None = None,
-        reads: Callable[[Path], np.ndarray | None] = lambda _: None,
+        reads: Callable[[Path], Iterator[np.ndarray] | None] = lambda _: None,
         calibration: Calibration | None = None,
     ) -> None:
         self.method, self.fitted, self.domain = method.eval(), fitted, domain
@@ -219,7 +219,7 @@ def load(run: str | Path, device: str = "cpu", domain: str | None = None) -> Mod
         fix = "Give a folder that `dareps train` printed, with model.safetensors in it."
         raise CheckpointError(str(run), "there is no saved model here", fix=fix)
     tensors, record = checkpoint.load(path)
-    bound = rebind(_for_prediction(record["run"]), str(path))
+    bound = rebound(record, path)
     domains = (*bound.source, *bound.target)
     if domain is not None and domain not in domains:
         raise ConfigError("domain", "the model knows no domain of this name", domain, suggestion(domain, domains))
@@ -244,13 +244,6 @@ def _scales(tensors: Mapping[str, Tensor]) -> dict[str, Scale]:
     saved = checkpoint.below(tensors, "scale")
     names = {name.rpartition("/")[0] for name in saved}
     return {name: Scale(saved[f"{name}/mean"].numpy(), saved[f"{name}/spread"].numpy()) for name in names}
-
-
-def _for_prediction(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration without what training alone needs, such as alignments and plug-in files not here."""
-    method = {key: value for key, value in config["method"].items() if key != "pretrained"}
-    plugins = [name for name in method["plugins"] if Path(name).is_file()]
-    return {**config, "method": {**method, "align": [], "guard": None, "phases": ["train"], "plugins": plugins}}
 
 
 def _predicts(name: str) -> bool:

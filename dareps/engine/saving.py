@@ -12,6 +12,7 @@ import torch
 
 from dareps.data._base import SplitData
 from dareps.engine import checkpoint
+from dareps.engine._described import description_of
 from dareps.engine.conformal import Calibration
 from dareps.engine.outcome import Identity
 from dareps.recipe.bind import dump_run
@@ -65,6 +66,7 @@ def save_model(
         "shape": list(data.source_train[0].x.shape[1:]),
         "tasks": [asdict(task) for task in data.tasks],
         **({} if method.origin is None else {"pretrained": method.origin.record()}),
+        **description_of(run),
     }
     checkpoint.save(folder / MODEL, tensors, record)
     (folder / "run.yaml").write_text(dump(record["run"]), encoding="utf-8")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described, located
@@ -31,9 +34,22 @@ def load_description(path: Path) -> type[OwnFiles]:
     if stamp not in _known:
         settings = {"name": path.stem.replace("-", "_").lower(), **read(path)}
         found = located(described(settings, str(path)), path.parent)
-        _known[stamp] = dataset_of(whole(found)[0])
+        _known[stamp] = dataset_of(_told(found))
     register(_known[stamp])  # Another description may have taken the name since.
     return _known[stamp]
+
+
+def _told(description: Description) -> Description:
+    """The whole description; that not all rows are learned from is a warning, once and not in each worker."""
+    if description.complete:
+        return description
+    from dareps.data.own._whole import thinned
+
+    complete, _ = whole(description)
+    if multiprocessing.parent_process() is None:
+        for text in thinned(complete):
+            warnings.warn(text, stacklevel=4)
+    return complete
 
 
 def whole(description: Description) -> tuple[Description, list[str]]:
@@ -43,6 +59,22 @@ def whole(description: Description) -> tuple[Description, list[str]]:
     from dareps.data.own._infer import completed
 
     return completed(description)
+
+
+def nearest(file: str, folders: Iterable[Path]) -> str:
+    """A description of this file's name in the first of the folders that has one; else the file as it was named.
+
+    Output folders are moved and copied, and what lies beside a result is about it.
+    """
+    path = Path(file)
+    found = [folder / path.name for folder in folders if path.suffix in ENDINGS and (folder / path.name).is_file()]
+    return str(found[0]) if found else file
+
+
+def beside(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A stored run's configuration with the descriptions that lie in its output folder."""
+    method = config["method"]
+    return {**config, "method": {**method, "plugins": [nearest(name, (folder,)) for name in method["plugins"]]}}
 
 
 def described_text(description: Description) -> str:

@@ -39,9 +39,8 @@ class Answer:
         distance: How far source and target are apart.
         places: Recipes, best first.
         run: The chosen run.
-        predicted: Its predictions of all target rows.
+        predicted: Its predictions of target rows.
         cautions: Sentences to be read before anything else.
-        rows: What the target's rows are called; empty for their numbers.
     """
 
     domains: tuple[str, ...]
@@ -52,7 +51,6 @@ class Answer:
     run: Outcome
     predicted: Predicted
     cautions: tuple[str, ...]
-    rows: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -61,12 +59,11 @@ class Answer:
 
 
 def write_answer(folder: Path, answer: Answer) -> Path:
-    """Write `predictions.csv`, `leaderboard.csv` and `report.html`; returns the page's path.
+    """Write `leaderboard.csv` and `report.html`; returns the page's path.
 
     Raises:
         StoreError: The files cannot be written.
     """
-    write_whole(folder / "predictions.csv", _text(("row", "prediction", "confidence"), _predictions(answer)))
     board = ("recipe", "seeds", "score", "source", "target", "seconds", "warnings")
     rows = [[own.recipe, own.n, *_figures(own), "; ".join(own.warnings)] for own in answer.places]
     write_whole(folder / "leaderboard.csv", _text(board, rows))
@@ -86,16 +83,6 @@ def page(answer: Answer) -> str:
     with styled():
         figures = [(title, Markup(svg(figure, f"f{place}"))) for place, (title, figure) in enumerate(_drawn(answer))]
     return template.render(answer=answer, figures=figures, version=__version__)
-
-
-def _predictions(answer: Answer) -> Iterable[Sequence[str | int]]:
-    found = answer.predicted
-    names: Sequence[str | int] = answer.rows or range(1, len(found.labels) + 1)
-    for row, (name, label) in enumerate(zip(names, found.labels, strict=True)):
-        if found.classes:
-            yield name, found.classes[int(label)], f"{found.confidence[row]:.6f}"
-        else:
-            yield name, f"{label:.9g}", ""
 
 
 def _figures(own: Scored) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from dareps.errors import StoreError
@@ -43,13 +44,25 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         StoreError: The file cannot be written.
     """
+    write_pieces(path, (text,))
+
+
+def write_pieces(path: Path, texts: Iterable[str]) -> None:
+    """The same of a text that comes in pieces; what is raised while they are made leaves the old file as it was.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
+        with part.open("w", encoding="utf-8", newline="") as file:
+            for text in texts:
+                file.write(text)
         part.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         what = f"this file cannot be written ({error.strerror or error})"
         raise StoreError(str(path), what, fix="Free some space, or choose a folder that you may write to.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

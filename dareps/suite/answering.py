@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from dareps.engine.outcome import Outcome
 from dareps.engine.predict import load
 from dareps.maths.label_shift import ClassShares
 from dareps.recipe.bind import rebind
+from dareps.recipe.own_data import beside
 from dareps.suite._results import SOURCE_ONLY
 from dareps.suite.statistics import mean
 from dareps.transfer.relation import Distance
@@ -45,7 +46,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """The chosen model on all target rows.
+    """The chosen model on target rows: all of them, or those that are learned from where a file has more.
 
     Attributes:
         classes: Names of the classes; empty for numbers.
@@ -53,6 +54,8 @@ class Predicted:
         confidence: Probability of each row's class, (n,); empty for numbers.
         agreement: Share of rows on which source_only says the same; NaN without it.
         proportions: Class shares of the target as black-box shift estimation has them; None for numbers.
+        counts: Of all rows, how many are predicted to be of each class, (c,), or how many there are, (1,); None where
+            these are all.
     """
 
     classes: tuple[str, ...]
@@ -60,12 +63,25 @@ class Predicted:
     confidence: np.ndarray
     agreement: float
     proportions: ClassShares | None = None
+    counts: np.ndarray | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether the file has more rows than these."""
+        return self.counts is not None
+
+    @property
+    def count(self) -> int:
+        """How many rows the file has."""
+        return len(self.labels) if self.counts is None else int(self.counts.sum())
 
     @property
     def shares(self) -> dict[str, float]:
-        """Class -> share of the rows that are predicted to be of it."""
-        counts = np.bincount(self.labels, minlength=len(self.classes)) if self.classes else np.zeros(0)
-        return {name: float(count) / max(len(self.labels), 1) for name, count in zip(self.classes, counts, strict=True)}
+        """Class -> share of all rows that are predicted to be of it."""
+        if not self.classes:
+            return {}
+        counts = np.bincount(self.labels, minlength=len(self.classes)) if self.counts is None else self.counts
+        return {name: float(count) / max(self.count, 1) for name, count in zip(self.classes, counts, strict=True)}
 
 
 def scored(outcomes: Sequence[Outcome], rule: str) -> list[Scored]:
@@ -105,7 +121,7 @@ def chosen(outcomes: Sequence[Outcome], places: Sequence[Scored], rule: str) -> 
 
 def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.ndarray) -> Predicted:
     """The run's model on raw target rows, and whether the model without adaptation of its seed agrees."""
-    model, bound = load(folder / run.folder), rebind(run.identity.config)
+    model, bound = load(folder / run.folder), rebind(beside(run.identity.config, folder))
     plain = [own for own in outcomes if own.identity.recipe == SOURCE_ONLY and own.status == "ok" and own.folder]
     same = next((own for own in plain if own.identity.seed == run.identity.seed), plain[0] if plain else None)
     if model.task.kind == "regression":
@@ -115,6 +131,17 @@ def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.nda
     agreement = math.nan if same is None else float((load(folder / same.folder).predict(x) == labels).mean())
     proportions = target_class_shares(model.method, split_of(bound).restricted(bound.tasks), soft=True)
     return Predicted(tuple(model.classes), labels, shares.max(axis=1), agreement, proportions)
+
+
+def predicted_pieces(folder: Path, run: Outcome, pieces: Iterable[np.ndarray]) -> Iterator[Predicted]:
+    """The run's model on raw rows that come in pieces, each by itself."""
+    model = load(folder / run.folder)
+    for x in pieces:
+        if model.task.kind == "regression":
+            yield Predicted((), model.predict(x).reshape(len(x), -1)[:, 0], np.empty(0), math.nan)
+        else:
+            shares = model.predict_proba(x)
+            yield Predicted(tuple(model.classes), shares.argmax(axis=1), shares.max(axis=1), math.nan)
 
 
 def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: Predicted) -> list[str]:
@@ -128,8 +155,8 @@ def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: 
     if len(found.confidence) and float(found.confidence.mean()) >= SURE and run.identity.recipe == SOURCE_ONLY:
         sure = 100 * float(found.confidence.mean())
         texts.append(f"The source model is already confident on the target ({sure:.0f} % on average).")
-    if found.classes and len(np.unique(found.labels)) < len(found.classes):
-        never = [name for name, share in found.shares.items() if share == 0]
+    never = [name for name, share in found.shares.items() if share == 0]
+    if never:
         texts.append(f"No target row is predicted to be of {', '.join(never[:9])}: check whether the target has it.")
     texts += _label_shift(found)
     collapsed = [own.recipe for own in places if own.warnings]

@@ -151,7 +151,7 @@ def test_a_saved_model_predicts_the_same_and_takes_values_that_are_new(tmp_path:
     assert (load(tmp_path / "out" / outcome.folder).predict_proba(x) == first).all()
     head = "age,income,town,kind,colour\n"
     (tmp_path / "later.csv").write_text(f"{head}40,3,Zermatt,a,red\n40,3,Davos,a,red\n,,,,\n")
-    strange, other, _ = model.predict_proba(dataset.read_rows(tmp_path / "later.csv"))
+    strange, other, _ = model.predict_proba(np.concatenate(list(dataset.read_rows(tmp_path / "later.csv"))))
     assert (strange == other).all(), "values never met are alike"
 
 

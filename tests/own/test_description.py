@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dareps.data.own._columns import Column, encode
-from dareps.data.own._doubles import shared_rows, told_rows
+from dareps.data.own._doubles import marks, shared_rows, told_rows
 from dareps.data.own._fits import PLAIN, fit, restore
 from dareps.data.own._kinds import column_kind, label_kind
 from dareps.data.own.dataset import dataset_of
@@ -231,7 +231,8 @@ def test_one_class_only_is_refused(tmp_path: Path) -> None:
 def test_rows_that_occur_twice_are_counted() -> None:
     source = np.arange(12.0).reshape(6, 2)
     target = np.concatenate([source[:2], np.full((4, 2), 9.0)])
-    assert shared_rows([source], target) == (2, 3, 6)
+    assert shared_rows(marks([source[:1], source[1:]]), marks([target])) == (2, 3, 6)
+    assert shared_rows([], marks([target])) == (0, 3, 6)
     both, often = told_rows("new", 2, 3, 6)
     assert both.startswith("2 of 6 rows of new are rows of the source as well")
     assert often == "3 of 6 rows of new occur more than once."

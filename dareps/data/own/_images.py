@@ -9,7 +9,7 @@ import numpy as np
 
 from dareps.data._decoding import IMAGES, Decoder, image_files
 from dareps.data._roots import built_rows, stamp
-from dareps.data.own._reading import Arrays
+from dareps.data.own._arrays import Arrays
 from dareps.errors import DataError
 
 LABEL: Final = "class"
@@ -29,7 +29,9 @@ def read_images(folder: Path, side: int = SIDE) -> Arrays:
     """
     files = image_files(folder)
     if not files:
-        raise DataError(str(folder), "there are no images in this folder", fix=f"Known are {', '.join(IMAGES)}.")
+        held = next((path.name for path in sorted(folder.glob("*")) if path.is_file()), "nothing")
+        fix = f"Known are {', '.join(IMAGES)}. Tables are given file by file."
+        raise DataError(str(folder), "there are no images in this folder", held, fix)
     classes = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in files]
     if "" in classes and any(classes):
         stray = files[classes.index("")].name

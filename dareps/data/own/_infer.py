@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dareps.data.own import _whole
 from dareps.data.own._columns import Column
-from dareps.data.own._kinds import Found, as_numbers, as_text, column_kind, label_kind
-from dareps.data.own._rows import Loaded, columns_of, loaded
+from dareps.data.own._ids import names_rows
+from dareps.data.own._kinds import Found, ambiguous, as_numbers, as_text, column_kind, label_kind, one_spelling
+from dareps.data.own._rows import Loaded, columns_of
 from dareps.data.own.description import Asked, Description, Form, Wanted
 from dareps.errors import DataError
 
@@ -31,7 +33,7 @@ def completed(description: Description) -> tuple[Description, list[str]]:
     Raises:
         DataError: Files cannot be read, do not fit together, or do not say what their labels are.
     """
-    rows = {name: _files(description, name) for name in description.domains}
+    rows = _whole.every(description)
     where = f"data {description.name}"
     form = _form(where, description, rows)
     tasks = dict(_tasks(where, description, rows))
@@ -42,17 +44,13 @@ def completed(description: Description) -> tuple[Description, list[str]]:
         filled = filled.model_copy(update={"columns": columns})
         count = len(columns_of(filled))
         if count == 0:
-            raise DataError(where, "no column is left to learn from", sorted(columns), "Say what columns are.")
+            what = "no column is left to learn from"
+            raise DataError(where, what, "; ".join(notes), "Give files with columns in common.")
         filled = filled.model_copy(update={"shape": (2 * count,)})
     else:
         filled = filled.model_copy(update={"shape": _shape(where, form, rows)})
     filled = filled.model_copy(update={"gaps": _gaps(filled, rows)})
     return filled, [*_told(filled, rows), *notes]
-
-
-def _files(description: Description, name: str) -> list[Loaded]:
-    place = description.domains[name]
-    return [loaded(name, place, file, description.side) for file in (place.file, place.test) if file]
 
 
 def _form(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Form:
@@ -89,12 +87,15 @@ def _tasks(where: str, description: Description, rows: Mapping[str, Sequence[Loa
     every = {name: _labels_of(rows, name) for name in _label_names(where, description, rows)}
     for name, found in every.items():
         asked = description.tasks.get(name, Asked())
-        values = pl.concat([as_text(each) for each in found]).drop_nulls()
+        values = one_spelling(pl.concat([as_text(each) for each in found]).drop_nulls())
         values = values.filter(values != "")
         if len(values) == 0:
             raise DataError(where, "the label is missing in every row", name, "Give labels in the source.")
         kind = asked.kind or label_kind(values)
-        classes = asked.classes or _sorted(values.unique().to_list())
+        others = pl.Series([*values.unique(), *sorted(_whole.values_of(rows, name))], dtype=pl.String)
+        classes = asked.classes or _sorted(one_spelling(others).unique().to_list())
+        if kind == "regression":
+            _whole.check_numbers(where, name, rows)
         if kind == "classification" and not 2 <= len(classes) <= MOST_CLASSES:
             fix = "Give rows of two classes or more, or say kind: regression."
             raise DataError(where, f"label {name}: this many different classes", len(classes), fix)
@@ -113,7 +114,8 @@ def _label_names(where: str, description: Description, rows: Mapping[str, Sequen
     for candidates in ([name for name in usual if name in some], some, usual, list(there) if _arrays(rows) else []):
         if len(candidates) == 1:
             return candidates
-    fix = f"Name it; there are {', '.join(list(there)[:20]) or 'no columns beside the inputs'}."
+    known = ", ".join(list(there)[:20]) or "no columns beside the inputs"
+    fix = f"Name it (--label NAME, or `tasks` of a description); there are {known}."
     raise DataError(where, "it is not clear which column is the label", sorted(some) or "none stands out", fix)
 
 
@@ -134,7 +136,9 @@ def _columns(
 ) -> Iterator[tuple[str, Wanted]]:
     import polars as pl
 
-    frames = [each.labels for own in rows.values() for each in own]
+    files = [each for own in rows.values() for each in own]
+    frames = [each.labels for each in files]
+    numbers = np.concatenate([np.arange(len(each)) if each.numbers is None else each.numbers for each in files])
     owners = [domain for domain, own in rows.items() for each in own for _ in range(len(each))]
     for name in description.columns:
         if name not in _all(rows):
@@ -147,14 +151,18 @@ def _columns(
             notes.append(f"column {name}: ignored, only some files have it")
             continue
         cells = pl.concat([_alike(frame[name], frames, name) for frame in frames])
-        found = Found(wanted.kind) if wanted.kind else column_kind(where, cells, owners)
+        found = Found(wanted.kind) if wanted.kind else column_kind(where, cells, owners, numbers)
+        why = "" if wanted.kind or found.kind == "ignore" else names_rows(name, files)
+        found = Found("ignore", why) if why else found
         if found.kind == "ignore":
             notes.append(f"column {name}: ignored, {found.why}")
             continue
         if found.kind == "number":
+            _whole.check_numbers(where, name, rows)
+            notes += _read_as(name, cells)
             yield name, Wanted(kind="number", transform=wanted.transform)
             continue
-        categories = wanted.categories or common(as_text(cells), name, notes)
+        categories = wanted.categories or common(one_spelling(as_text(cells)), name, notes)
         yield name, Wanted(kind="category", categories=categories, transform=wanted.transform)
 
 
@@ -179,7 +187,16 @@ def _gaps(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> tup
 
 def _has_gaps(column: Column, rows: Loaded) -> bool:
     read = as_text if column.categories else as_numbers
-    return read(rows.labels[column.name]).null_count() > 0
+    known = rows.facts.get(column.name)
+    return read(rows.labels[column.name]).null_count() > 0 or (known is not None and known.gaps > 0)
+
+
+def _read_as(name: str, cells: pl.Series) -> Iterator[str]:
+    """What else numbers may mean."""
+    cell = ambiguous(cells)
+    if cell:
+        meant = cell.replace(",", "")
+        yield f"column {name}: {cell} is read with a decimal comma; write {meant} if a comma stands between thousands"
 
 
 def _alike(column: pl.Series, frames: Sequence[Mapping[str, pl.Series]], name: str) -> pl.Series:
@@ -202,8 +219,7 @@ def _sorted(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _told(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Iterator[str]:
-    counts = ", ".join(f"{name} {sum(map(len, own))}" for name, own in rows.items())
-    yield f"rows: {counts}"
+    yield from _whole.counts(rows)
     for name, asked in description.tasks.items():
         classes = f": {', '.join(asked.classes[:12])}{', ...' if len(asked.classes) > 12 else ''}"
         known = [domain for domain, own in rows.items() if any(name in each.labels for each in own)]
@@ -217,3 +233,7 @@ def _told(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Ite
         if names:
             shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
             yield f"{len(names)} columns of {'numbers' if kind == 'number' else 'categories'}: {shown}"
+    yield from _whole.gaps(description, rows)
+    for name, own in rows.items():
+        if all(list(each.labels) == [f"column{place + 1}" for place in range(len(each.labels))] for each in own):
+            yield f"{name}: its first line names no columns, they are called column1, column2, ..."

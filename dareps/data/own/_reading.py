@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
+from dareps.data._decoding import IMAGES
+from dareps.data.own._arrays import Arrays, read_arrays
+from dareps.data.own._tables import COLUMNS, TEXT, Table, batches, keyed_draws, least, table
 from dareps.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-INPUTS: Final = ("x", "data", "features", "inputs", "images", "series")
-"""What the array of inputs may be called, in this order."""
-TEXT: Final = (".csv", ".tsv", ".txt", ".dat")
 ARRAYS: Final = (".npz", ".safetensors", ".svm", ".svmlight", ".libsvm")
 READABLE: Final = "Give CSV, Parquet, NPZ, safetensors or svmlight files, or a folder of images."
-
-
-@dataclass(frozen=True, slots=True)
-class Arrays:
-    """Rows as one array (n, *shape), and further arrays (n,) or (n, k) that may be labels, by name."""
-
-    x: np.ndarray
-    others: Mapping[str, np.ndarray] = field(default_factory=dict)
+FOREIGN: Final = {
+    (".pkl", ".pickle", ".pt", ".pth", ".joblib"): ("pickles are never loaded", READABLE),
+    (".xlsx", ".xls", ".ods", ".numbers"): ("a spreadsheet is not read", "Save its sheet as CSV (UTF-8)."),
+    (".zip", ".tar", ".tgz", ".7z", ".rar"): ("an archive is not read", "Unpack it."),
+    (".bz2", ".xz", ".zst"): ("only gzip is unpacked", "Unpack it, or pack it with gzip."),
+    (".npy",): ("an array alone has no name and no labels", "Save it with np.savez(x=..., y=...)."),
+    (".json", ".jsonl"): ("JSON is not read", "Save it as CSV or Parquet."),
+    IMAGES: ("one image is no set of rows", "Give a folder of images."),
+}
+"""Endings of files that people have -> what is wrong, and what to do."""
 
 
 def read(path: Path) -> pl.DataFrame | Arrays:
@@ -36,80 +33,56 @@ def read(path: Path) -> pl.DataFrame | Arrays:
     Raises:
         DataError: There is no such file, or it cannot be read.
     """
+    import polars as pl
+
+    ending = _ending(path)
+    return read_arrays(path, ending) if ending in ARRAYS else pl.concat(batches(path), rechunk=True)
+
+
+def read_some(path: Path, limit: int, column: str = "", value: str = "") -> Table | Arrays:
+    """At most `limit` rows of a file, each as likely as any other and the same ones in every process.
+
+    Args:
+        path: The file.
+        limit: How many are taken.
+        column: Of a table, only rows with this `value` in it count; all without one.
+        value: See there.
+
+    Raises:
+        DataError: There is no such file, or it cannot be read.
+    """
+    ending = _ending(path)
+    return some(read_arrays(path, ending), limit) if ending in ARRAYS else table(path, limit, column, value)
+
+
+def some(found: Arrays, limit: int) -> Arrays:
+    """At most `limit` of the rows, chosen as those of a table are."""
+    total = len(found.x)
+    if total <= limit:
+        return found
+    kept = least(keyed_draws().random(total), limit)
+    others = {name: own[kept] for name, own in found.others.items()}
+    return Arrays(found.x[kept], others, kept, total)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is that of a table, by its ending."""
+    return path.is_file() and _ending(path) not in ARRAYS
+
+
+def _ending(path: Path) -> str:
+    """The known ending of a file.
+
+    Raises:
+        DataError: There is no such file, or no such ending is known.
+    """
     if not path.is_file():
         raise DataError(str(path), "there is no such file", fix="Check its name; folders hold images.")
     name = path.name.lower().removesuffix(".gz")
-    if name.endswith((".parquet", ".pq")):
-        return _parquet(path)
-    if name.endswith(TEXT):
-        from dareps.data.own._csv import read_csv
-
-        return read_csv(path)
-    readers = {".npz": _npz, ".safetensors": _safetensors}
-    ending = next((own for own in ARRAYS if name.endswith(own)), "")
-    if not ending:
-        what = "pickles are never loaded" if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".joblib")) else ""
-        raise DataError(str(path), what or "no file of rows is known by this ending", path.suffix, READABLE)
-    return _arrays(path, readers[ending](path)) if ending in readers else _svmlight(path)
-
-
-def _parquet(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise DataError(str(path), f"not a Parquet file ({first})", fix="Write it again.") from None
-    if frame.height == 0:
-        raise DataError(str(path), "the table has no rows", fix="Add rows.")
-    return frame
-
-
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        first = str(error).strip().splitlines()[0]
-        fix = "Save arrays of numbers or of fixed-width texts with np.savez; objects would be pickles, never loaded."
-        raise DataError(str(path), f"not an NPZ file of arrays ({first})", fix=fix) from None
-
-
-def _safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(str(path), f"not a safetensors file ({error})", fix="Write it again.") from None
-
-
-def _svmlight(path: Path) -> Arrays:
-    from sklearn.datasets import load_svmlight_file
-
-    try:
-        x, y = load_svmlight_file(str(path))
-    except (ValueError, OSError, OverflowError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise DataError(str(path), f"not an svmlight file ({first})", fix="Write `label index:value ...`.") from None
-    if x.shape[0] == 0:
-        raise DataError(str(path), "the file holds no rows", fix="Add rows.")
-    return Arrays(np.asarray(x.toarray(), dtype=np.float64), {"label": np.asarray(y)})
-
-
-def _arrays(path: Path, found: Mapping[str, np.ndarray]) -> Arrays:
-    """The inputs and the rest: by name, or else the one array of more than one dimension."""
-    lower = {name.lower(): name for name in found}
-    wide = [name for name, array in found.items() if array.ndim > 1 and array.dtype.kind in "fiub"]
-    own = next((lower[name] for name in INPUTS if name in lower), wide[0] if len(wide) == 1 else "")
-    if not own:
-        fix = f"Call the inputs one of {', '.join(INPUTS)}."
-        raise DataError(str(path), "no array is known to be the inputs", sorted(found), fix)
-    x = found[own]
-    if x.ndim < 2 or x.dtype.kind not in "fiub" or len(x) == 0:
-        what = "inputs must be rows of numbers (n, *shape), n > 0"
-        raise DataError(f"{path}, {own}", what, f"{x.dtype} {x.shape}", "Save them as such.")
-    others = {name: array for name, array in found.items() if name != own and array.shape[:1] == x.shape[:1]}
-    return Arrays(x, others)
+    for endings, (what, fix) in FOREIGN.items():
+        if name.endswith(endings):
+            raise DataError(str(path), what, path.suffix, fix)
+    found = next((own for own in (*TEXT, *COLUMNS, *ARRAYS) if name.endswith(own)), "")
+    if not found:
+        raise DataError(str(path), "no file of rows is known by this ending", path.suffix, READABLE)
+    return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dareps.data._base import DomainRows
+from dareps.data.own._arrays import Arrays
 from dareps.data.own._columns import Column, encode
 from dareps.data.own._images import read_images
-from dareps.data.own._kinds import as_numbers, as_text
-from dareps.data.own._reading import Arrays, read
+from dareps.data.own._kinds import as_numbers, as_text, respelled
+from dareps.data.own._reading import read_some, some
+from dareps.data.own._tables import Facts, Table
 from dareps.data.own.description import Asked, Description, Place, Wanted
 from dareps.errors import DataError
 
@@ -26,56 +28,98 @@ KEPT: Final = 8
 """So many files stay read: as many as a suite usually has domains."""
 
 
-def contents(path: Path, side: int) -> pl.DataFrame | Arrays:
-    """What a file or folder holds; read once while it stays as it is."""
+def contents(path: Path, description: Description, column: str = "", value: str = "") -> Table | Arrays:
+    """What a file or folder holds, or so many of its rows as are learned from; read once while it stays as it is.
+
+    Of several domains in one table, only the rows with this `value` in the `column` are taken where one is named.
+    """
     stamp = path.stat().st_mtime_ns if path.exists() else 0
-    return _contents(path, side, stamp)
+    return _contents(path, description.side, description.rows, column, value, stamp)
 
 
 @lru_cache(maxsize=KEPT)
-def _contents(path: Path, side: int, stamp: int) -> pl.DataFrame | Arrays:
-    return read_images(path, side) if path.is_dir() else read(path)
+def _contents(path: Path, side: int, rows: int, column: str, value: str, stamp: int) -> Table | Arrays:
+    return some(read_images(path, side), rows) if path.is_dir() else read_some(path, rows, column, value)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Rows of one file that belong to a domain: inputs as read, and columns or arrays that may be labels."""
+    """Rows of one file that belong to a domain: inputs as read, and columns or arrays that may be labels.
+
+    Attributes:
+        numbers: Which rows of the file they are, from 0; None for all.
+        total: How many rows of the domain the file has.
+        facts: Column -> what all its cells say, where only some rows are here.
+    """
 
     inputs: pl.DataFrame | np.ndarray
     labels: Mapping[str, pl.Series]
     parts: np.ndarray | None = None
+    numbers: np.ndarray | None = None
+    total: int = 0
+    facts: Mapping[str, Facts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def thinned(self) -> bool:
+        """Whether the file has more rows of the domain."""
+        return self.total > len(self)
 
-def loaded(name: str, place: Place, file: str, side: int) -> Loaded:
-    """The rows of a domain in one of its files.
+
+def loaded(name: str, description: Description, file: str) -> Loaded:
+    """The rows of a domain in one of its files that are learned from.
 
     Raises:
         DataError: The file cannot be read, or has no row of the domain.
     """
+    place, path = description.domains[name], Path(file)
+    found = contents(path, description)
+    if isinstance(found, Arrays):
+        return of_arrays(found, place, file)
+    _check_columns(found.frame, place, file)
+    if not place.column:
+        return of_table(found, place, file)
+    value = place.value or name
+    few = found.numbers is not None
+    rows = contents(path, description, place.column, value) if few else _of_value(found, place.column, value)
+    assert isinstance(rows, Table)
+    if rows.frame.height == 0:
+        known = ", ".join(sorted(as_text(found.frame[place.column]).drop_nulls().unique().to_list())[:9])
+        raise DataError(file, f"no row has this in column {place.column}", value, f"There are {known}.")
+    return of_table(rows, place, file)
+
+
+def _of_value(found: Table, column: str, value: str) -> Table:
+    here = (as_text(found.frame[column]) == value).fill_null(value=False)
+    rows = found.frame.filter(here)
+    return Table(rows, rows.height, None if here.all() else here.arg_true().to_numpy())
+
+
+def of_arrays(found: Arrays, place: Place, file: str) -> Loaded:
+    """Arrays as rows of a domain, with all that have one value a row as possible labels."""
     import polars as pl
 
-    found = contents(Path(file), side)
-    if isinstance(found, Arrays):
-        if place.column or place.part:
-            raise DataError(file, "only tables have columns that say domain or part", place.column or place.part, "")
-        flat = {key: own for key, own in found.others.items() if own.ndim == 1 or own.shape[1:] == (1,)}
-        return Loaded(found.x, {key: pl.Series(key, own.reshape(-1)) for key, own in flat.items()})
+    if place.column or place.part:
+        raise DataError(file, "only tables have columns that say domain or part", place.column or place.part, "")
+    flat = {key: own for key, own in found.others.items() if own.ndim == 1 or own.shape[1:] == (1,)}
+    labels = {key: pl.Series(key, own.reshape(-1)) for key, own in flat.items()}
+    return Loaded(found.x, labels, None, found.numbers, found.total or len(found.x))
+
+
+def of_table(found: Table, place: Place, file: str) -> Loaded:
+    """A table as rows of a domain, with all columns as possible labels."""
+    parts = None if not place.part else _parts(file, found.frame[place.part])
+    inputs = found.frame.drop([column for column in (place.column, place.part) if column])
+    labels = {column: inputs[column] for column in inputs.columns}
+    return Loaded(inputs, labels, parts, found.numbers, found.total, found.facts)
+
+
+def _check_columns(frame: pl.DataFrame, place: Place, file: str) -> None:
     for column in (place.column, place.part):
-        if column and column not in found.columns:
-            raise DataError(file, "the table lacks a column", column, f"It has {', '.join(found.columns)}.")
-    if place.column:
-        wanted = place.value or name
-        rows = found.filter(as_text(found[place.column]) == wanted)
-        if rows.height == 0:
-            known = ", ".join(sorted(as_text(found[place.column]).drop_nulls().unique().to_list())[:9])
-            raise DataError(file, f"no row has this in column {place.column}", wanted, f"There are {known}.")
-        found = rows
-    parts = None if not place.part else _parts(file, found[place.part])
-    inputs = found.drop([column for column in (place.column, place.part) if column])
-    return Loaded(inputs, {column: inputs[column] for column in inputs.columns}, parts)
+        if column and column not in frame.columns:
+            raise DataError(file, "the table lacks a column", column, f"It has {', '.join(frame.columns)}.")
 
 
 def domain_rows(description: Description, name: str) -> DomainRows:
@@ -85,10 +129,10 @@ def domain_rows(description: Description, name: str) -> DomainRows:
         DataError: They are not as described.
     """
     place = description.domains[name]
-    own = loaded(name, place, place.file, description.side)
+    own = loaded(name, description, place.file)
     x, y = raw(description, name, own), labels(description, name, own)
     if place.test:
-        test = loaded(name, place, place.test, description.side)
+        test = loaded(name, description, place.test)
         return DomainRows(x, y, raw(description, name, test), labels(description, name, test))
     if own.parts is None:
         return DomainRows(x, y)
@@ -109,7 +153,10 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
             raise DataError(
                 where, "expected arrays, found a table", description.form or "", "Give all domains one form."
             )
-        return encode(where, own.inputs, columns_of(description))
+        columns = columns_of(description)
+        if own.numbers is not None:
+            _refuse_text(where, own, columns)
+        return encode(where, _spelled(own.inputs, columns), columns)
     x = own.inputs
     if description.form == "table":
         raise DataError(where, "expected a table, found arrays", x.shape, "Give all domains one form.")
@@ -117,6 +164,25 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
         missing = ~np.isfinite(x.astype(np.float64))
         return np.concatenate([np.where(missing, 0.0, x), missing], axis=1)
     return x
+
+
+def _spelled(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+    """A table whose categories are spelled as they are listed."""
+    listed = [own for own in columns if own.categories and own.name in frame.columns]
+    return frame.with_columns(respelled(frame[own.name], own.categories) for own in listed)
+
+
+def _refuse_text(where: str, own: Loaded, columns: Sequence[Column]) -> None:
+    """Refuse a cell that should be a number, named by its row of the file, which these rows are a part of."""
+    assert own.numbers is not None
+    for column in columns:
+        cells = own.labels.get(column.name)
+        if cells is not None and not column.categories and not cells.dtype.is_numeric():
+            bad = (cells.is_not_null() & as_numbers(cells).is_null()).arg_true()
+            if len(bad):
+                row = int(own.numbers[bad[0]])
+                what = f"column {column.name}, row {row + 1}: a cell is no number"
+                raise DataError(where, what, cells[int(bad[0])], "Mend it, or leave it empty.")
 
 
 def columns_of(description: Description) -> list[Column]:
@@ -155,7 +221,7 @@ def _label(where: str, asked: Asked, found: pl.Series | None, n: int) -> np.ndar
     if found is None:
         return np.full(n, -1, np.int64)
     codes = {name: code for code, name in enumerate(asked.classes)}
-    text = as_text(found).to_list()
+    text = respelled(found, asked.classes).to_list()
     strange = next((cell for cell in text if cell not in (None, "") and cell not in codes), None)
     if strange is not None:
         fix = f"Classes are {', '.join(asked.classes[:9])}; list it among them, or leave it empty."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dareps.data._base import Dataset, DomainRows, Fitted, Origin
@@ -76,13 +76,12 @@ class OwnFiles(Dataset, abstract=True):
             return Fitted(state, Pixels(self.name, (channels, height, width)))
         return _fits.restore(f"data {self.name}", [own.name for own in self._columns()], state)
 
-    def read_rows(self, path: Path) -> np.ndarray:
-        """Raw rows of a file with the same columns or shape; labels in it are not read."""
-        from dareps.data.own._rows import loaded, raw
+    def read_rows(self, path: Path) -> Iterator[np.ndarray]:
+        """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read."""
+        from dareps.data.own._streams import pieces
         from dareps.data.own.description import Place
 
-        name = self.domains[-1]
-        return raw(self.description, name, loaded(name, Place(file=str(path)), str(path), self.description.side))
+        return pieces(self.description, self.domains[-1], Place(file=str(path)))
 
     def checksum(self, domains: tuple[str, ...]) -> str:
         """Digest of the domains' rows and labels, and of what is made of them."""

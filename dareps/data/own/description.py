@@ -81,6 +81,8 @@ class Description(Settings):
     """What rows are; open means what the files say."""
     side: int = Field(32, ge=8)
     """Side of the squares that images of a folder are brought to."""
+    rows: int = Field(200_000, ge=10)
+    """At most so many rows of a domain's file are learned from: a uniform choice, the same in every run."""
     shape: Many[int] = ()
     """Shape of a raw row; filled in."""
     gaps: Many[int] | None = None
