@@ -26,6 +26,7 @@ Few = Annotated[
 Rows = Annotated[
     int | None, typer.Option(metavar="N", min=10, help="Learn from N rows of each file at most.  [default: 200000]")
 ]
+Side = Annotated[int | None, typer.Option(metavar="N", min=8, help="Side of the squares of images.  [default: 32]")]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="NAME=KIND", help="A column's kind: number, category or ignore; more than once."),
@@ -48,6 +49,7 @@ def adapt(
     few_shot: Few = None,
     rows: Rows = None,
     column: Columns = None,
+    side: Side = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.  [default: cores]")] = None,
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu or cuda.")] = "auto",
     out: Out = Path("runs/adapt"),
@@ -73,6 +75,7 @@ def adapt(
         workers=workers,
         device=device,
         rows=rows,
+        side=side,
         columns=dict(_column(text) for text in column or ()),
     )
     raise typer.Exit(command(asked))

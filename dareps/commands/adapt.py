@@ -53,6 +53,7 @@ class Request:
         few: Target rows of each class whose labels may be trained on.
         overrides: Settings of all recipes.
         rows: Rows of each file that are learned from at most; None for the usual number.
+        side: Of the squares that images are squeezed to; None for the usual one.
         columns: Column -> its kind, for those that need saying.
     """
 
@@ -69,6 +70,7 @@ class Request:
     workers: int | None = None
     device: str = "auto"
     rows: int | None = None
+    side: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,6 +98,8 @@ def _described(asked: Request) -> tuple[type[OwnFiles], Path]:
     settings: dict[str, Any] = {"name": NAME, "domains": places, "columns": kinds}
     if asked.rows is not None:
         settings["rows"] = asked.rows
+    if asked.side is not None:
+        settings["side"] = asked.side
     tasks = {asked.label: Asked(kind=asked.task)} if asked.label else {}
     description, found = whole(described({**settings, "tasks": tasks}, "adapt"))
     if asked.task and not asked.label:

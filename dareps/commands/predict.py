@@ -58,7 +58,7 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
     if pieces is None:
         _check_file(file)
         pieces = iter((read_rows(file, math.prod(model.shape)),))
-    told = _Told(model, coverage, text=file.suffix not in (".npy", ".npz"))
+    told = _Told(model, coverage, text=file.is_file() and file.suffix not in (".npy", ".npz"))
     if out is None:
         for text in told.texts(pieces):
             say(text.rstrip("\n"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from dareps.data._decoding import Decoder, image_files
+from dareps.data._decoding import IMAGES, Decoder, image_files
 from dareps.data._lazy import Mapped, lazily
 from dareps.data._roots import built_path, cached_arrays, mapped_rows
 from dareps.errors import DataError
@@ -19,6 +19,8 @@ from dareps.errors import DataError
 SPARE: Final = 2
 """A cache of decoded images is made where so many times its size is free."""
 BLOCK: Final = 1 << 20
+PIECE: Final = 512
+"""Images that are predicted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,19 @@ def rows_of(listed: Listed, side: int) -> np.ndarray:
         return lazily(decoder)
     mapped = mapped_rows(name, decoder.shape, decoder.fill)
     return lazily(decoder if mapped is None else Mapped(mapped))
+
+
+def pieces_of(folder: Path, side: int) -> Iterator[np.ndarray]:
+    """Pixels (k, 3, side, side) of all images of a folder and those below it, by name, some at a time.
+
+    Raises:
+        DataError: There are none, or one cannot be read.
+    """
+    decoder = Decoder(tuple(image_files(folder)), side)
+    if not decoder.files:
+        raise DataError(str(folder), "there are no images in this folder", fix=f"Known are {', '.join(IMAGES)}.")
+    for start in range(0, len(decoder.files), PIECE):
+        yield decoder.read(np.arange(start, min(start + PIECE, len(decoder.files))))
 
 
 def digest(listed: Listed) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -73,6 +73,14 @@ class Photographs(Dataset, abstract=True):
     def frame(self) -> Frame:
         """The middle `crop` pixels, scaled as `pixels` says."""
         return Frame(self.crop, *(IMAGENET if self.pixels == "imagenet" else ((), ())))
+
+    def read_rows(self, path: Path) -> Iterator[np.ndarray] | None:
+        """Pixels of the images of a folder, by name, in pieces; None for a file."""
+        if not path.is_dir():
+            return None
+        from dareps.data._photo_files import pieces_of
+
+        return pieces_of(path, self.side)
 
     def checksum(self, domains: tuple[str, ...]) -> str:
         """Digest of the domains' files: names, classes, contents."""

@@ -39,7 +39,7 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         recipe: Name of a shipped recipe or path of a YAML file.
         task: `classification` or `regression`.
         settings: Overrides of the recipe, as `{"phases.0.steps": 500, "encoder.width": 32}`.
-        rule: The rule of selection; None for the usual one of the task's kind.
+        rule: The rule of selection; None for information_maximisation, and for importance_weighted of numbers.
         random_state: Seed of initialisation, noise and order.
         device: `cpu`, `cuda`, `cuda:N` or `auto`.
 
@@ -134,9 +134,11 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         return np.full(n, -1, np.int64) if self.task == "classification" else np.full(n, np.nan)
 
     def _trained(self) -> Model:
-        rule = self.rule or ("information_maximisation" if self.task == "classification" else "source_score")
-        overrides = [("protocol", "paper"), ("engine.predictions", False), *(self.settings or {}).items()]
-        overrides += [("engine.keep", rule)] if self.rule or self.task == "classification" else []
+        classes = self.task == "classification"
+        rule = self.rule or ("information_maximisation" if classes else "importance_weighted")
+        overrides: list[tuple[str, Any]] = [("protocol", "paper"), ("engine.predictions", False)]
+        overrides += [] if classes else [("engine.selection", list(dict.fromkeys(["last", "source_score", rule])))]
+        overrides += [*(self.settings or {}).items(), ("engine.keep", rule)]
         run = bind_run(self.recipe, f"{NAME}/{SOURCE}:{TARGET}", int(self.random_state), overrides)
         with tempfile.TemporaryDirectory() as folder:
             [outcome] = execute([run], Surroundings(Path(folder), device_of(self.device), strict=True))

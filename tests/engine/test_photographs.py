@@ -17,6 +17,7 @@ from dareps.engine.building import split_of
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.loop import Trainer
 from dareps.engine.rows import Clock
+from dareps.errors import DataError
 from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Run
 from dareps.types import Batch
@@ -120,6 +121,23 @@ def test_saved_models_read_rows_as_training_did(tmp_path: Path) -> None:
     found = model.predict(np.asarray(test.x))
     confusion = next(own for own in outcome.selected if own.selection == run.engine.keep).confusion
     assert np.bincount(found, minlength=7).tolist() == np.sum(confusion, axis=0).tolist()
+
+
+def test_a_folder_of_images_is_predicted_by_name(
+    tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dareps.commands.predict import predict
+
+    (outcome,) = execute([run_of()], Surroundings(tmp_path, CPU))
+    folder = root / "pacs" / "sketch" / "dog"
+    predict(tmp_path / outcome.folder, folder, None, "cpu")
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("row,class,")
+    pixels = np.concatenate(list(run_of().data.read_rows(folder) or []))
+    model = dareps.load(tmp_path / outcome.folder)
+    assert [line.split(",")[1] for line in lines] == [model.classes[own] for own in model.predict(pixels)]
+    with pytest.raises(DataError, match="no images in this folder"):
+        predict(tmp_path / outcome.folder, tmp_path / "models" / "..", None, "cpu")
 
 
 def test_clocks_tell_the_share_of_waiting() -> None:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dareps.data._frame import WHOLE, Frame
+from dareps.data._photographs import IMAGENET
 from dareps.data.own._columns import Column, encode
 from dareps.data.own._doubles import marks, shared_rows, told_rows
 from dareps.data.own._fits import PLAIN, fit, restore
@@ -18,6 +20,7 @@ from dareps.data.own._kinds import column_kind, label_kind
 from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described, located
 from dareps.data.split import make_split
+from dareps.engine.building import build_method, split_of
 from dareps.errors import ConfigError, DataError
 from dareps.recipe.bind import bind_run
 from dareps.recipe.own_data import described_text, load_description, whole
@@ -192,6 +195,27 @@ def test_series_and_images_go_in_by_channel_and_as_they_are(tmp_path: Path) -> N
     own, notes = whole(located(described({"name": "pictures", "domains": places, "side": 16}, "p"), tmp_path))
     assert (own.form, own.shape, own.tasks["class"].classes) == ("images", (3, 16, 16), ("cat", "dog"))
     assert "inputs: images, each 3 x 16 x 16" in notes
+
+
+def test_images_say_what_encoders_see_of_them(tmp_path: Path) -> None:
+    images(tmp_path / "one", count=6)
+    images(tmp_path / "two", classes=(), count=12)
+    places = {"one": {"file": "one"}, "two": {"file": "two"}}
+    asked = {"name": "pictures", "domains": places, "side": 16}
+    plain, _ = whole(located(described(asked, "p"), tmp_path))
+    seen, _ = whole(located(described({**asked, "crop": 12, "pixels": "imagenet"}, "p"), tmp_path))
+    assert dataset_of(plain)().frame() == WHOLE
+    data = dataset_of(seen)()
+    assert data.frame() == Frame(12, *IMAGENET)
+    assert data.checksum(("one",)) != dataset_of(plain)().checksum(("one",))
+    dataset_of(seen)  # The last description of a name is the one that splits mean.
+    run = bind_run("source_only", "pictures/one:two", overrides=[("encoder", {"name": "conv2d", "channels": [4]})])
+    assert build_method(run, split_of(run)).encoder.encoder.shapes["conv1"] == (4, 6, 6)
+
+
+def test_rows_without_pixels_have_no_middle(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="only images have a middle and pixels, not table"):
+        found(tables(tmp_path), crop=12)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ def refuse_misfits(description: Description) -> None:
     if description.form == "table" and asked.row_norm != "none":
         what = "columns of a table have no unit in common, so rows have no norm"
         raise ConfigError(f"{where}: transforms.row_norm", what, asked.row_norm, "Leave it out.")
+    plain = description.crop is None and description.pixels == "unit"
+    if description.form != "images" and not plain:
+        what = f"only images have a middle and pixels, not {description.form}"
+        raise ConfigError(f"{where}: crop, pixels", what, (description.crop, description.pixels), "Leave them out.")
     if description.form in ("series", "images") and asked.numbers in ("log", "rank"):
         what = f"{description.form} are scaled by channel or left alone"
         raise ConfigError(f"{where}: transforms.numbers", what, asked.numbers, "Say standard or none.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dareps.data._base import Dataset, DomainRows, Fitted, Origin
+from dareps.data._frame import Frame
 from dareps.data.own._refused import refuse_misfits
 from dareps.data.own.description import Description, Form
 from dareps.types import Task
@@ -76,6 +77,13 @@ class OwnFiles(Dataset, abstract=True):
             return Fitted(state, Pixels(self.name, (channels, height, width)))
         return _fits.restore(f"data {self.name}", [own.name for own in self._columns()], state)
 
+    def frame(self) -> Frame:
+        """The middle `crop` pixels, scaled as `pixels` says."""
+        from dareps.data._photographs import IMAGENET
+
+        scales = IMAGENET if self.description.pixels == "imagenet" else ((), ())
+        return Frame(self.description.crop, *scales)
+
     def read_rows(self, path: Path) -> Iterator[np.ndarray]:
         """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read."""
         from dareps.data.own._streams import pieces
@@ -89,7 +97,7 @@ class OwnFiles(Dataset, abstract=True):
 
         from dareps.data._roots import digest_of
 
-        told = self.description.model_dump_json(include={"columns", "gaps", "transforms"})
+        told = self.description.model_dump_json(include={"columns", "gaps", "transforms", "crop", "pixels"})
         made = np.frombuffer(told.encode(), np.uint8)
         return digest_of(made, *(array for domain in domains for array in self.rows(domain).arrays()))
 

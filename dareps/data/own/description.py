@@ -81,6 +81,11 @@ class Description(Settings):
     """What rows are; open means what the files say."""
     side: int = Field(32, ge=8)
     """Side of the squares that images of a folder are brought to."""
+    crop: int | None = Field(None, ge=8)
+    """Side of the middle of images that encoders see, where no augmentation has cropped yet; open means all."""
+    pixels: Literal["unit", "imagenet"] = "unit"
+    """Whether encoders see pixels from 0 to 1, or scaled by the mean and deviation of ImageNet's, which networks were
+    pretrained with."""
     rows: int = Field(200_000, ge=10)
     """At most so many rows of a domain's file are learned from: a uniform choice, the same in every run."""
     shape: Many[int] = ()
