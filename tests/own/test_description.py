@@ -215,7 +215,7 @@ def test_images_say_what_encoders_see_of_them(tmp_path: Path) -> None:
 
 def test_rows_without_pixels_have_no_middle(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="only images have a middle and pixels, not table"):
-        found(tables(tmp_path), crop=12)
+        dataset_of(found(tables(tmp_path), crop=12)[0])
 
 
 @pytest.mark.parametrize(
