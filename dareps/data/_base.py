@@ -232,7 +232,8 @@ class SplitData:
         sealed: Labels of the target parts; without a target, of the source domains' own test rows.
         fitted: The input transform.
         checksum: Digest of the raw data.
-        unlearned: Validation rows by domain as they were before a representation was learned; empty without one.
+        unlearned: (part, domain) -> its rows as they were before a representation was learned, of validation parts and
+            of the source's train parts; empty without one.
         fixed_test: Whether the target test rows are the same for every seed.
         labelled_rows: How many target train rows per domain a labelled stream may read: the first ones; None means all.
         scales: Units of regression tasks, from source train labels alone.
@@ -249,7 +250,7 @@ class SplitData:
     sealed: Sealed
     fitted: Fitted
     checksum: str
-    unlearned: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unlearned: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
     fixed_test: bool = False
     labelled_rows: tuple[int, ...] | None = None
     scales: Mapping[str, Scale] = field(default_factory=dict)
@@ -267,13 +268,14 @@ class SplitData:
         """
         if {task.name for task in tasks} == {task.name for task in self.tasks}:
             return replace(self, tasks=tasks)
-        kept = {part.domain: part.having(tasks) for part in self.source_validation}
+        kept = {("validation", part.domain): part.having(tasks) for part in self.source_validation}
+        kept |= {("train", part.domain): part.having(tasks) for part in self.source_train}
         return replace(
             self,
             tasks=tasks,
-            source_train=tuple(part.taken(part.having(tasks)) for part in self.source_train),
-            source_validation=tuple(part.taken(kept[part.domain]) for part in self.source_validation),
-            unlearned={domain: x[kept[domain]] if domain in kept else x for domain, x in self.unlearned.items()},
+            source_train=tuple(part.taken(kept["train", part.domain]) for part in self.source_train),
+            source_validation=tuple(part.taken(kept["validation", part.domain]) for part in self.source_validation),
+            unlearned={place: x[kept[place]] if place in kept else x for place, x in self.unlearned.items()},
         )
 
     def labelled_target(self) -> tuple[LabelledPart, ...]:

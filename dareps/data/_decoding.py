@@ -64,9 +64,12 @@ class Decoder:
             for start in blocks:
                 decode(start)
             return
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        threads = ThreadPoolExecutor(max_workers=os.cpu_count())
+        try:
             for done in [threads.submit(decode, start) for start in blocks]:
                 done.result()
+        finally:  # One broken image, or a stop, ends all: what has not begun is not waited for.
+            threads.shutdown(cancel_futures=True)
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -67,4 +67,6 @@ def _channels(values: tuple[float, ...], device: Any, dtype: Any) -> Tensor:
     """Numbers by channel as (c, 1, 1). Kept: a copy to the device in every step would wait for it."""
     import torch
 
-    return torch.tensor(values, device=device, dtype=dtype)[:, None, None]
+    # Derivatives may be taken through what is first made where none are.
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device, dtype=dtype)[:, None, None]

@@ -79,6 +79,35 @@ class LazyRows:
         return rows if dtype is None else rows.astype(dtype, copy=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Rows of several stores of one shape, one behind the other."""
+
+    parts: tuple[LazyRows, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, *row)."""
+        return (sum(map(len, self.parts)), *self.parts[0].shape[1:])
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """A copy of some rows."""
+        rows = np.empty((len(numbers), *self.shape[1:]), BYTES)
+        start = 0
+        for part in self.parts:
+            own = (numbers >= start) & (numbers < start + len(part))
+            rows[own] = np.asarray(part[numbers[own] - start])
+            start += len(part)
+        return rows
+
+
+def joined(*parts: np.ndarray) -> np.ndarray:
+    """Rows one behind the other, read when they are asked for where all parts are."""
+    rows: Sequence[object] = parts
+    lazy = tuple(part for part in rows if isinstance(part, LazyRows))
+    return np.concatenate(parts) if len(lazy) < len(parts) else lazily(Joined(lazy))
+
+
 def lazily(store: Store) -> np.ndarray:
     """All rows of a store.
 

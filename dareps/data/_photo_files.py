@@ -18,6 +18,8 @@ from dareps.errors import DataError
 
 SPARE: Final = 2
 """A cache of decoded images is made where so many times its size is free."""
+VERSION: Final = 1
+"""Of how pixels are made of files; others are no longer read from the cache."""
 BLOCK: Final = 1 << 20
 PIECE: Final = 512
 """Images that are predicted at a time."""
@@ -86,7 +88,7 @@ def rows_of(listed: Listed, side: int) -> np.ndarray:
     """
     decoder = Decoder(listed.files, side)
     wanted = int(np.prod(decoder.shape, dtype=np.int64))
-    name = f"photographs-{_stamp(listed.files)}-{side}.npy"
+    name = f"photographs-{VERSION}-{_stamp(listed.files)}-{side}.npy"
     if not built_path(name).exists() and _free(built_path(name)) < SPARE * wanted:
         return lazily(decoder)
     mapped = mapped_rows(name, decoder.shape, decoder.fill)
@@ -108,11 +110,13 @@ def pieces_of(folder: Path, side: int) -> Iterator[np.ndarray]:
 
 def digest(listed: Listed) -> np.ndarray:
     """A digest of the names, the labels and what is in the files; read once while the files stay as they are."""
-    return cached_arrays(f"digest-{_stamp(listed.files)}", lambda: {"digest": np.array(_digest(listed))})["digest"]
+    told = hashlib.blake2b(repr((listed.names, listed.labels.tolist())).encode(), digest_size=8).hexdigest()
+    name = f"digest-{VERSION}-{_stamp(listed.files)}-{told}"
+    return cached_arrays(name, lambda: {"digest": np.array(_digest(listed))})["digest"]
 
 
 def _digest(listed: Listed) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    found = hashlib.blake2b(f"{VERSION}\n".encode(), digest_size=16)
     for name, label, path in zip(listed.names, listed.labels.tolist(), listed.files, strict=True):
         found.update(f"{name} {label} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -121,26 +122,35 @@ def built_rows(name: str, shape: tuple[int, ...], build: Callable[[], np.ndarray
 def mapped_rows(name: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray | None:
     """Like `built_rows`, but rows are written into the file as they are made, so that they need no memory.
 
-    None where the cache cannot be written.
+    One process writes, others wait for it. None where the cache cannot be written or has no room.
     """
-    import numpy as np
-
     path = built_path(name)
-    stored = _mapped(path, shape)
-    if stored is not None:
+    if (stored := _mapped(path, shape)) is not None:
         return stored
+    part = path.with_name(f"{name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{name}.")
+        with path.with_name(f"{name}.lock").open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # Goes with the process, however that ends.
+            return _mapped(path, shape) if path.exists() else _filled(part, path, shape, fill)
     except OSError:
         return None
-    with folder as inside:
-        part = Path(inside) / name
+
+
+def _filled(part: Path, path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray | None:
+    """Rows written into a file, which then gets its name; raises `OSError` where there is no room for it."""
+    import numpy as np
+
+    try:
         rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        # A mapped file that has holes ends the process where the disk is full, and not with an error.
+        with part.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
         fill(rows)
         rows.flush()
-        del rows
         part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return _mapped(path, shape)
 
 

@@ -18,6 +18,7 @@ from dareps.data._base import (
     SplitData,
 )
 from dareps.data._checks import check_input, checked_rows
+from dareps.data._lazy import joined
 from dareps.data._packed import check_forms
 from dareps.errors import DataError
 from dareps.maths.keys import key_of
@@ -79,7 +80,7 @@ def build_split(
         ),
         fitted=fitted,
         checksum=dataset.checksum((*sources, *targets)),
-        unlearned=_unlearned(fitted, {**source, **target}),
+        unlearned=_unlearned(fitted, source, target),
         fixed_test=all(cut.fixed_test for cut in (own if held else cuts).values()),
         labelled_rows=tuple(cut.labelled for cut in cuts.values()),
         scales=_scales(dataset.tasks, [pieces["train"][1] for pieces in source.values()]),
@@ -95,10 +96,15 @@ def _scales(tasks: Sequence[Task], source: Sequence[Labels]) -> dict[str, Scale]
     }
 
 
-def _unlearned(fitted: Fitted, pieces: Mapping[str, Pieces]) -> dict[str, np.ndarray]:
-    if fitted.before is None:
+def _unlearned(
+    fitted: Fitted, source: dict[str, Pieces], target: dict[str, Pieces]
+) -> dict[tuple[str, str], np.ndarray]:
+    """Rows before a learned representation: of all validation parts, and of the source's train parts."""
+    before = fitted.before
+    if before is None:
         return {}
-    return {domain: fitted.before(own["validation"][0], domain) for domain, own in pieces.items()}
+    places = [("validation", domain) for domain in (*source, *target)] + [("train", domain) for domain in source]
+    return {(part, domain): before({**source, **target}[domain][part][0], domain) for part, domain in places}
 
 
 def keyed_order(n: int, *key: object) -> np.ndarray:
@@ -181,7 +187,7 @@ def _published_cut(rows: DomainRows, order: np.ndarray, limit: int | None, proto
     official, own = _official_test(rows), len(order)
     if protocol == "transductive" and official is not None:
         x, y = official
-        rows = DomainRows(np.concatenate([rows.x, x]), {task: np.concatenate([rows.y[task], y[task]]) for task in y})
+        rows = DomainRows(joined(rows.x, x), {task: np.concatenate([rows.y[task], y[task]]) for task in y})
     everything = (rows.x, rows.y)
     few = limit is not None and limit < len(rows.x)
     # A limit takes from the official train rows first: labelled target streams read no others.

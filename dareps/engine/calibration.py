@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part
+from dareps.engine.inputs import LARGE, at_once, blocks_of
 from dareps.maths.domains import DomainNorm
 from dareps.recipe.method import Method
 from dareps.sharing._modules import Group
 
 ROWS = 2048
-"""Rows of the one batch from which the statistics are taken, unless all rows are asked for."""
-CHUNK = 1024
-"""Rows per forward pass where all are."""
+"""Rows of the one batch from which the statistics are taken, unless all rows are asked for; fewer of large ones."""
 Inputs = Callable[[np.ndarray], Tensor]
 """Rows of the data -> what the network reads."""
 
@@ -38,7 +37,7 @@ def calibrate(method: Method, parts: Sequence[Part | LabelledPart], inputs: Inpu
         if method.recipe.normalise == "adabn":
             _layer_by_layer(layers, method.domains.index(part.domain), part.x, run)
         else:
-            _in_one_batch(layers, part.x[:ROWS], run)
+            _in_one_batch(layers, part.x[: at_once(part.x.shape[1:], ROWS, 8 * LARGE)], run)
 
 
 def _run(method: Method, domain: str, inputs: Inputs, x: np.ndarray) -> None:
@@ -68,8 +67,8 @@ def _layer_by_layer(
     for layer in order:
         tally = Tally()
         with _watching([layer], tally.add):
-            for start in range(0, len(x), CHUNK):
-                run(x[start : start + CHUNK])
+            for block in blocks_of(x):
+                run(block)
         layer.get_buffer(f"running_mean_{domain}").copy_(tally.mean)
         layer.get_buffer(f"running_var_{domain}").copy_(tally.variance)
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from dareps.data._base import Part
-from dareps.engine.evaluate import SEEN, Evaluator, spaced
+from dareps.engine.evaluate import SEEN, Evaluator
+from dareps.engine.inputs import spaced
 from dareps.maths.conformal import effective_rows, errors_of, prediction_intervals, prediction_sets, scores_of
 from dareps.maths.domain_classifier import DensityRatio, fit_ratio
 from dareps.recipe.method import Method

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine.calibration import calibrate
+from dareps.engine.inputs import blocks_of, network_input, shrunk, spaced
 from dareps.maths.domain_classifier import density_ratio
 from dareps.maths.ridge import ridge_map
 from dareps.recipe.method import Method
@@ -21,8 +22,6 @@ from dareps.sharing._modules import Group
 from dareps.tasks import Scores, kind_of
 from dareps.types import Representation, Task, lead_task
 
-CHUNK = 1024
-"""Rows per forward pass."""
 SEEN = 1000
 """Source train rows that validators see: enough for a density ratio."""
 
@@ -102,9 +101,7 @@ class Evaluator:
     def backward(self) -> np.ndarray | None:
         """The map from values at target to fitted values at source validation rows; found once, inputs do not move."""
         if self._backward is None and self.target and self.labelled.any():
-            source, target = (
-                self._plain(parts) for parts in (self.data.source_validation, self.data.target_validation)
-            )
+            source, target = self._plain(self.data.source_validation), self._plain(self.data.target_validation)
             self._backward = ridge_map(source[self.labelled], target)
         return self._backward
 
@@ -117,16 +114,19 @@ class Evaluator:
     def importance(self) -> np.ndarray:
         """p_target / p_source of labelled source validation rows as they are; found once, when a rule asks for it."""
         if self._importance is None:
-            sides = (self.data.source_train, self.data.target_validation, self.data.source_validation)
-            train, target, held = (self._plain(parts).astype(np.float64) for parts in sides)
-            self._importance = density_ratio(train, target, held[self.labelled])
+            train, target = self._plain(self.data.source_train, "train"), self._plain(self.data.target_validation)
+            held = self._plain(self.data.source_validation)[self.labelled]
+            self._importance = density_ratio(*(rows.astype(np.float64) for rows in (train, target, held)))
         return self._importance
 
-    def _plain(self, parts: Sequence[Part | LabelledPart]) -> np.ndarray:
-        """Rows (n, d) float32 before any learned representation: the same for recipes that learn different ones."""
-        found = [self.data.unlearned.get(part.domain, part.x) for part in parts]
-        rows = np.concatenate([own[spaced(len(own), self.rows)] for own in found])
-        return rows.reshape(len(rows), -1).astype(np.float32)
+    def _plain(self, parts: Sequence[Part | LabelledPart], of: str = "validation") -> np.ndarray:
+        """Rows (n, d) float32 before any learned representation: the same for recipes that learn different ones.
+
+        Large images are averaged to fewer pixels.
+        """
+        found = [self.data.unlearned.get((of, part.domain), part.x) for part in parts]
+        rows = [shrunk(own[spaced(len(own), self.rows)]) for own in found]
+        return np.concatenate([own.reshape(len(own), -1).astype(np.float32) for own in rows])
 
     def known(self, method: Method) -> dict[str, float]:
         """Each task's main metric on source validation rows, by the heads that the method has now."""
@@ -176,8 +176,8 @@ class Evaluator:
         """Features and outputs of rows by task, in order, as float64 arrays."""
         found: dict[str, tuple[list[Tensor], list[Tensor]]] = {task.name: ([], []) for task in self.data.tasks}
         for part in parts:
-            for start in range(0, len(part.x), CHUNK):
-                for name, (shared, head) in self._forward(method, part, start).items():
+            for x in blocks_of(part.x):
+                for name, (shared, head) in self._forward(method, part.domain, x).items():
                     found[name][0].append(shared)
                     found[name][1].append(head)
         sizes = {task.name: task.size for task in self.data.tasks}
@@ -201,8 +201,8 @@ class Evaluator:
             [
                 method.shadow.outputs(task, rows, [Group(len(rows), part.domain, (task,))])[0]
                 for part in self.source
-                for start in range(0, len(part.x), CHUNK)
-                for rows in [network_input(part.x[start : start + CHUNK], self.device, self.dtype)]
+                for x in blocks_of(part.x)
+                for rows in [network_input(x, self.device, self.dtype)]
             ],
             size,
         )
@@ -224,8 +224,8 @@ class Evaluator:
             calibrate(method, [part for part in every if part.domain in unread], inputs)
 
     @torch.no_grad()
-    def _forward(self, method: Method, part: Part | LabelledPart, start: int) -> dict[str, tuple[Tensor, Tensor]]:
-        found = self._represent(method, part.domain, part.x[start : start + CHUNK])
+    def _forward(self, method: Method, domain: str, x: np.ndarray) -> dict[str, tuple[Tensor, Tensor]]:
+        found = self._represent(method, domain, x)
         return {name: (own.shared, method.heads[name](own.task)) for name, own in found.items()}
 
     def _represent(self, method: Method, domain: str, x: np.ndarray) -> dict[str, Representation]:
@@ -235,12 +235,6 @@ class Evaluator:
     def _sealed(self, part: str, rows: Sequence[Part], task: str | None) -> np.ndarray:
         name = self.lead.name if task is None else task
         return np.concatenate([self.data.sealed.open_for_scorer(part, own.domain)[name] for own in rows])
-
-
-def network_input(x: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Rows as the network reads them: floating, images from 0 to 1."""
-    rows = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
-    return rows.to(dtype) if rows.is_floating_point() else rows.to(dtype) / 255
 
 
 def scatter(view: ValidationView, labels: np.ndarray, rows: int = 300) -> dict[str, object]:
@@ -275,11 +269,6 @@ def _evaluating(method: Method) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def spaced(count: int, most: int) -> np.ndarray:
-    """Row numbers of at most `most` of `count` rows, evenly spaced, so that sorted rows lose no class."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _thinned(part: LabelledPart, rows: int) -> LabelledPart:

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 
 from dareps.data._base import LabelledPart, Part
+from dareps.engine.inputs import at_once
 from dareps.engine.moving import moving_in, stage_of
 from dareps.engine.phases import Plan
 from dareps.engine.population import Population
@@ -22,8 +23,6 @@ from dareps.maths.staged import Staged, entering
 from dareps.recipe.settings import Run
 from dareps.sharing._modules import HardSharing
 
-CHUNK = 1024
-"""Rows per forward pass."""
 LARGEST = 2**30
 """Most bytes that cached features may take up."""
 
@@ -106,8 +105,8 @@ def put_features(
         assert isinstance(encoder, Staged)
         stages = [encoder.chain[name] for name in encoder.names[:cut]]
         for part in own:
-            for first in range(0, len(part.x), CHUNK):
-                rows = pool.x[start + first : start + min(first + CHUNK, len(part.x))]
+            for first in range(0, len(part.x), count := at_once(part.x.shape[1:])):
+                rows = pool.x[start + first : start + min(first + count, len(part.x))]
                 x = pool.as_input(rows, torch.empty(len(rows)))
                 with precision(), group_scope([(domains.index(part.domain), len(rows))]):
                     for stage in stages:

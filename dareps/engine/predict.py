@@ -16,7 +16,7 @@ from dareps.engine import checkpoint
 from dareps.engine._described import rebound
 from dareps.engine.conformal import Calibration
 from dareps.engine.device import device_of
-from dareps.engine.evaluate import CHUNK, network_input
+from dareps.engine.inputs import blocks_of, network_input
 from dareps.engine.saving import MODEL
 from dareps.errors import CheckpointError, ConfigError, DataError
 from dareps.plugin import suggestion
@@ -166,7 +166,8 @@ class Model:
             raise DataError("predict", "expected rows (n, *shape) with n > 0", rows.shape, "Stack the rows.")
         # One text per row is what the data's own transform accepts or refuses.
         texts = rows.dtype.kind in "OU" and rows.shape[1:] == (1,)
-        if not texts and (not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all()):
+        whole = rows.dtype.kind in "iu"  # Has no other numbers, and large images no room for a mask of theirs.
+        if not texts and not whole and (not np.issubdtype(rows.dtype, np.number) or not np.isfinite(rows).all()):
             raise DataError("predict", "the rows hold values that are not finite numbers", fix="Clean the rows.")
         first: DataError | None = None
         for reading in self._readings(rows):
@@ -187,7 +188,7 @@ class Model:
     def _of(self, rows: np.ndarray, task: Task) -> Outputs:
         try:
             inputs = self.fitted.apply(rows, self.domain)
-            blocks = [self._head(inputs[start : start + CHUNK], task.name) for start in range(0, len(inputs), CHUNK)]
+            blocks = [self._head(block, task.name) for block in blocks_of(inputs)]
         except (RuntimeError, ValueError, IndexError) as error:
             what = f"the rows do not fit the model ({str(error).splitlines()[0]})"
             raise DataError("predict", what, rows.shape, "Give rows as the dataset has them.") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dareps.data._base import Augmentation, LabelledPart, Part
+from dareps.errors import ConfigError
 from dareps.maths.keys import key_of
 from dareps.tasks import kind_of
 from dareps.types import Batch, Labelled, NoiseSource, Role, Rows, Task, Unlabelled
@@ -148,7 +151,15 @@ class Pool:
         self.clock = clock
 
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
-        """Take in the rows of all streams and seeds, in the order that row numbers count them."""
+        """Take in the rows of all streams and seeds, in the order that row numbers count them.
+
+        Raises:
+            ConfigError: There is no room for them on the device.
+        """
+        size = sum(math.prod(part.x.shape) * part.x.dtype.itemsize for part in parts)
+        if size > room(self.device):
+            what = f"{size / 2**30:.0f} GiB of rows do not fit on {self.device}"
+            raise ConfigError("engine.rows", what, "device", "Set engine.rows=loader and engine.loaders=4.")
         self.x = torch.from_numpy(np.concatenate([part.x for part in parts])).to(self.device)
         if self.x.is_floating_point():
             self.x = self.x.to(self.dtype)
@@ -227,6 +238,13 @@ class Pool:
             return Unlabelled(slot.domain, slot.role, own)
         labels = {task: y[task][slot.start : slot.stop] for task in slot.tasks}
         return Labelled(slot.domain, slot.role, own, labels, slot.complete)
+
+
+def room(device: torch.device) -> int:
+    """Bytes that rows may take on a device: what is free there, or half of the machine's memory."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 if device.type == "cpu" else 2**62
 
 
 def labels_of(parts: Sequence[Part | LabelledPart], tasks: Sequence[Task]) -> dict[str, np.ndarray]:

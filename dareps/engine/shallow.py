@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dareps.data._base import SplitData
+from dareps.data._frame import WHOLE, Frame
 from dareps.errors import ConfigError
 from dareps.maths.keys import key_of
 from dareps.recipe.method import Method
@@ -30,7 +31,7 @@ def fit_shallow(run: Run, data: SplitData, method: Method) -> None:
     if len(data.tasks) > 1 or task.kind != "classification":
         found = [f"{own.name} ({own.kind})" for own in data.tasks]
         raise ConfigError("phases.0", "linear_svm fits one task of classes", found, "Name it: `tasks: [...]`.")
-    x = np.concatenate([_floating(part.x) for part in data.source_train])
+    x = np.concatenate([_seen(part.x, method.frame) for part in data.source_train])
     y = np.concatenate([part.y[task.name] for part in data.source_train])
     x, y = x[y >= 0], y[y >= 0]
     if len(y) == 0:
@@ -66,6 +67,9 @@ def _fit(phase: LinearSVM, x: np.ndarray, y: np.ndarray, seed: int) -> Any:
     return search.best_estimator_
 
 
-def _floating(x: np.ndarray) -> np.ndarray:
-    flat = x.reshape(len(x), -1)
-    return flat if np.issubdtype(flat.dtype, np.floating) else flat.astype(np.float32) / 255
+def _seen(x: np.ndarray, frame: Frame) -> np.ndarray:
+    """Rows (n, d) as the encoder sees them."""
+    rows = np.asarray(x)
+    floating = rows if np.issubdtype(rows.dtype, np.floating) else rows.astype(np.float32) / 255
+    framed = floating if frame == WHOLE else frame(torch.from_numpy(floating)).numpy()
+    return framed.reshape(len(rows), -1)

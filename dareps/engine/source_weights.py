@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from dareps.data._base import LabelledPart, Part
-from dareps.engine.evaluate import SEEN, Evaluator, spaced
+from dareps.engine.evaluate import SEEN, Evaluator
+from dareps.engine.inputs import spaced
 from dareps.engine.phases import tasks_of
 from dareps.maths.domain_classifier import proxy_a_distance
 from dareps.maths.nearness import nearness_weights

@@ -16,8 +16,8 @@ from torch.utils.hooks import RemovableHandle
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.engine import checkpoint
 from dareps.engine.building import split_of
-from dareps.engine.evaluate import CHUNK, network_input
 from dareps.engine.identity import identity_of
+from dareps.engine.inputs import blocks_of, network_input
 from dareps.engine.loop import Trainer
 from dareps.engine.predict import load
 from dareps.engine.saving import MODEL
@@ -136,8 +136,8 @@ def stage_outputs(method: Method, x: np.ndarray, domain: str, task: Task) -> dic
     places = {path: module for path, module in method.encoder.named_modules() if _stage(path)}
     handles = [catch(path) for path in places]
     try:
-        for start in range(0, len(x), CHUNK):
-            _represent(method, x[start : start + CHUNK], domain, task)
+        for block in blocks_of(x):
+            _represent(method, block, domain, task)
     finally:
         for handle in handles:
             handle.remove()
@@ -152,8 +152,8 @@ def stage_outputs(method: Method, x: np.ndarray, domain: str, task: Task) -> dic
 def predictions(method: Method, x: np.ndarray, domain: str, task: Task) -> np.ndarray:
     """Probabilities (n, c) of the classes of a task that the method has a head for."""
     blocks = [
-        method.heads[task.name](_represent(method, x[start : start + CHUNK], domain, task)).double().softmax(dim=1)
-        for start in range(0, len(x), CHUNK)
+        method.heads[task.name](_represent(method, block, domain, task)).double().softmax(dim=1)
+        for block in blocks_of(x)
     ]
     return np.asarray(torch.cat(blocks).cpu().numpy())
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dareps.data import _photo_files
+from dareps.data import _decoding, _photo_files
 from dareps.data._base import Dataset
 from dareps.data._decoding import Decoder
 from dareps.data._frame import WHOLE, Frame
 from dareps.data._lazy import LazyRows, Mapped
 from dareps.data._photographs import IMAGENET, Photographs
+from dareps.data._roots import built_path, mapped_rows
 from dareps.data.catalogue import check, datasets_table, get
 from dareps.data.domainnet import DomainNet
 from dareps.data.office31 import Office31
@@ -26,6 +27,7 @@ from dareps.data.pacs import PACS
 from dareps.data.split import make_split
 from dareps.errors import ConfigError, DataError
 from dareps.plugin import plugins
+from dareps.types import Task
 from tests.data._photographs import SIDE, domain_net, photograph, tree
 
 KINDS = {name: kind for name, kind in plugins(Dataset).items() if issubclass(kind, Photographs)}
@@ -175,6 +177,56 @@ def test_many_images_are_decoded_in_their_order(tmp_path: Path) -> None:
         Decoder(files, 6).read(np.arange(150))
 
 
+def test_a_broken_image_is_told_before_the_rest_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, ["one"], each=4)
+    files = tuple(sorted(tmp_path.rglob("*.png"))) * 400
+    files[0].write_bytes(b"no image")
+    done: list[Path] = []
+    original = _decoding.pixels
+    monkeypatch.setattr(_decoding, "pixels", lambda path, *how: done.append(path) or original(path, *how))
+    with pytest.raises(DataError, match="cannot be read"):
+        Decoder(files, 6).read(np.arange(1600))
+    assert len(done) < 800
+
+
+def test_pixels_are_mapped_once_and_by_one_process(root: Path, tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def fill(rows: np.ndarray) -> None:
+        calls.append(len(rows))
+        rows[:] = 3
+
+    found = [mapped_rows("rows-of-a-test.npy", (5, 2), fill) for _ in range(2)]
+    assert calls == [5]
+    assert all(own is not None and (own == 3).all() for own in found)
+
+    def torn(rows: np.ndarray) -> None:
+        raise DataError("here", "a torn image")
+
+    with pytest.raises(DataError, match="torn"):
+        mapped_rows("others-of-a-test.npy", (5, 2), torn)
+    assert not built_path("others-of-a-test.npy.part").exists()
+    # Where a folder has the name of the file, nothing can be written.
+    built_path("third-of-a-test.npy.lock").mkdir()
+    assert mapped_rows("third-of-a-test.npy", (5, 2), fill) is None
+
+
+def test_test_rows_join_train_rows_without_being_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DomainNet, "tasks", (Task("object", "classification", 3, DomainNet.tasks[0].classes[:3]),))
+    monkeypatch.setattr("dareps.data.domainnet.CLASSES", DomainNet.tasks[0].classes)
+    for domain in ("real", "sketch"):
+        domain_net(root / "domainnet", domain, DomainNet.tasks[0].classes, ("train", "test"))
+        tree(root / "domainnet" / domain, DomainNet.tasks[0].classes, each=8)
+        lines = [f"{domain}/{name}/{count:04}.png 0" for name in DomainNet.tasks[0].classes for count in range(4)]
+        (root / f"domainnet/{domain}_train.txt").write_text("\n".join(lines))
+    data = make_split(small(DomainNet), ("real",), ("sketch",), 0, "transductive")
+    x = data.target_train[0].x
+    assert isinstance(x, LazyRows)
+    rows = small(DomainNet).rows("sketch")
+    assert (np.asarray(x) == np.concatenate([rows.x, rows.test_x])).all()
+    assert (np.asarray(x[[13, 2, 14]]) == np.asarray(x)[[13, 2, 14]]).all()
+
+
 @given(numbers=st.lists(st.integers(0, 8), min_size=1, max_size=12), start=st.integers(0, 11), stop=st.integers(0, 12))
 def test_lazy_rows_are_what_an_array_would_be(numbers: list[int], start: int, stop: int) -> None:
     array = np.arange(9 * 6, dtype=np.uint8).reshape(9, 2, 3)
@@ -223,3 +275,12 @@ def test_frames_keep_the_middle_and_scale_channels() -> None:
         Frame(9).shape((3, 8, 10))
     assert Office31().frame() == Frame(224, mean, spread)
     assert OfficeCaltech10(pixels="unit").frame() == WHOLE
+
+
+def test_frames_first_seen_without_derivatives_have_some_later() -> None:
+    frame = Frame(None, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    with torch.inference_mode():
+        frame(torch.rand(1, 3, 4, 4))
+    x = torch.rand(1, 3, 4, 4, requires_grad=True)
+    (slope,) = torch.autograd.grad(frame(x).square().sum(), x)
+    assert slope.isfinite().all()

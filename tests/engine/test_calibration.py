@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dareps.engine import calibration
+from dareps.engine import calibration, inputs
 from dareps.maths.domains import DomainNorm
 from tests.engine._make import FLOAT64, SHORT, data_of, distance, run_of, trainer_of, weights_of
 
@@ -37,7 +37,7 @@ def by_hand(weights, x, eps=1e-5):
 
 
 def test_adabn_is_the_source_network_with_target_statistics(monkeypatch):
-    monkeypatch.setattr(calibration, "CHUNK", 100)
+    monkeypatch.setattr(inputs, "CHUNK", 100)
     trainer = trained()
     weights, data = weights_of(trainer), data_of(trainer.runs[0])
     (target,) = data.target_train

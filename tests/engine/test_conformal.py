@@ -11,7 +11,8 @@ from dareps.data._base import Part, Sealed
 from dareps.engine import checkpoint
 from dareps.engine.building import build_method
 from dareps.engine.conformal import Calibration, calibration_of
-from dareps.engine.evaluate import Evaluator, spaced
+from dareps.engine.evaluate import Evaluator
+from dareps.engine.inputs import spaced
 from dareps.engine.predict import load
 from dareps.engine.saving import MODEL
 from dareps.errors import ConfigError

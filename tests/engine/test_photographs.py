@@ -13,11 +13,13 @@ import torch
 import dareps
 from dareps.data.augment.resized_crop import ResizedCrop
 from dareps.data.pacs import PACS
-from dareps.engine.building import split_of
+from dareps.engine import inputs, rows
+from dareps.engine.building import build_method, split_of
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.loop import Trainer
 from dareps.engine.rows import Clock
-from dareps.errors import DataError
+from dareps.engine.shallow import fit_shallow
+from dareps.errors import ConfigError, DataError
 from dareps.recipe.bind import bind_run
 from dareps.recipe.settings import Run
 from dareps.types import Batch
@@ -138,6 +140,52 @@ def test_a_folder_of_images_is_predicted_by_name(
     assert [line.split(",")[1] for line in lines] == [model.classes[own] for own in model.predict(pixels)]
     with pytest.raises(DataError, match="no images in this folder"):
         predict(tmp_path / outcome.folder, tmp_path / "models" / "..", None, "cpu")
+
+
+def test_the_linear_machine_sees_what_its_head_will_see(tmp_path: Path) -> None:
+    run = bind_run("linear_svm", "pacs/photo:sketch", 0, [("data.side", 20), ("data.crop", 8)])
+    (outcome,) = execute([run], Surroundings(tmp_path, CPU, save=frozenset()))
+    assert outcome.status == "ok", outcome.error
+    data = split_of(run)
+    method = build_method(run, data)
+    fit_shallow(run, data, method)
+    (part,) = data.source_train
+    seen = run.data.frame()(torch.from_numpy(np.asarray(part.x)) / 255).flatten(1)
+    head = method.heads["object"]
+    assert head.in_features == 3 * 8 * 8
+    # Fewer rows than pixels: a machine that read them learns them all.
+    assert (head(seen.to(head.weight.dtype)).argmax(1).numpy() == part.y["object"]).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("data.crop", None), ("data.augment", [{"name": "resized_crop", "size": 16}])],
+        [("data.crop", 18), ("data.augment", [{"name": "resized_crop", "size": 16}])],
+    ],
+)
+def test_training_and_prediction_see_images_of_one_size(changes: Overrides) -> None:
+    with pytest.raises(ConfigError, match=r"data\.augment: encoders would see \(3, 16, 16\) in training and"):
+        trainer_of(run_of(changes=changes))
+
+
+def test_rows_that_the_device_has_no_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "room", lambda device: 1000)
+    with pytest.raises(ConfigError, match=r"engine\.rows: 0 GiB of rows do not fit on cpu.*engine\.rows=loader"):
+        trainer_of(run_of()).train()
+    trainer_of(run_of(changes=[("engine.rows", "loader")])).train()
+
+
+def test_large_rows_pass_in_smaller_blocks_and_are_compared_by_fewer_pixels() -> None:
+    assert [len(block) for block in inputs.blocks_of(np.zeros((2500, 4), np.float32))] == [1024, 1024, 452]
+    assert inputs.at_once((3, 224, 224)) == 2**25 // (4 * 3 * 224 * 224) == 55
+    assert inputs.at_once((3, 9000, 9000)) == inputs.FEW
+    wide = np.arange(2 * 3 * 128 * 96, dtype=np.uint8).reshape(2, 3, 128, 96)
+    found = inputs.shrunk(wide)
+    assert found.shape == (2, 3, 64, 64)
+    assert found.mean() == pytest.approx(wide.mean(), rel=1e-3)
+    small = np.zeros((2, 3, 64, 64), np.uint8)
+    assert inputs.shrunk(small) is small
 
 
 def test_clocks_tell_the_share_of_waiting() -> None:
