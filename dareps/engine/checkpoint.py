@@ -18,6 +18,16 @@ from dareps.errors import CheckpointError, StoreError
 FORMAT = "1"
 
 
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, those that share their memory with another one as copies: files have no memory to share."""
+    seen, found = set[int](), dict[str, Tensor]()
+    for name, value in tensors.items():
+        place = value.untyped_storage().data_ptr()
+        found[name] = value.clone() if place in seen else value
+        seen.add(place)
+    return found
+
+
 def save(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write tensors and a JSON-able record; afterwards the file holds all of it or what it held before.
 
@@ -26,7 +36,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -
     """
     from safetensors.torch import save as serialise
 
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    plain = _apart({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
     text = json.dumps(record, sort_keys=True)
     metadata = {"dareps": FORMAT, "record": text, "sha256": _digest(plain, text)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

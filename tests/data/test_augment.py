@@ -241,3 +241,10 @@ def test_any_transform_of_torchvisions_is_there_by_name() -> None:
         Torchvision(arguments={"nothing": 1})(x, noise(), "here")
     with pytest.raises(ConfigError, match="RandomCrop fails on images"):
         Torchvision(transform="RandomCrop", arguments={"size": 40})(x, noise(), "here")
+
+
+def test_settings_with_a_mapping_have_a_hash() -> None:
+    one, same, other = (Torchvision(arguments={"num_ops": count}) for count in (1, 1, 2))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert hash(one) != hash(other)

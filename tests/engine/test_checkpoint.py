@@ -78,3 +78,12 @@ def test_a_failed_write_leaves_the_old_file(saved, monkeypatch):
         checkpoint.save(saved, {"a": torch.zeros(3)}, {"n": 2})
     assert checkpoint.load(saved)[1] == {"n": 1}
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_tensors_that_share_memory_come_back_apart(tmp_path):
+    whole = torch.arange(6.0)
+    checkpoint.save(tmp_path / "x", {"a": whole, "b": whole, "part": whole[2:4], "none": torch.empty(0)}, {})
+    back, _ = checkpoint.load(tmp_path / "x")
+    assert torch.equal(back["a"], whole)
+    assert torch.equal(back["b"], whole)
+    assert torch.equal(back["part"], whole[2:4])

@@ -30,6 +30,10 @@ class Torchvision(Augmentation):
     arguments: dict[str, Any] = Field(default_factory=dict)
     """What it is called with, by name."""
 
+    def __hash__(self) -> int:
+        """Equal settings have equal hashes, also those with a mapping among them."""
+        return hash(self.model_dump_json())
+
     def __call__(self, x: Tensor, noise: NoiseSource, place: str) -> Tensor:
         """Changed images (n, c, h', w'), dtype as x (n, c, h, w), pixels from 0 to 1."""
         from dareps.data.augment._pixels import need_images
