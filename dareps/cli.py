@@ -229,8 +229,14 @@ def doctor(out: Out = Path("runs")) -> None:
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A model folder that train printed.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .npy, .npz, .csv, .svmlight, .libsvm or .txt.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A model folder that train or adapt printed.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Rows: .npy, .npz, .csv, .svmlight, ...; what `adapt` reads, for its models; a folder of images.",
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="Where predictions go.  [default: printed]")] = None,
     device: Device = "auto",
     sets: Annotated[
@@ -238,7 +244,7 @@ def predict(
         typer.Option(metavar="P", help="Add the classes, or the interval, that hold the truth with this probability."),
     ] = None,
 ) -> None:
-    """Predict the class of every row of a file."""
+    """Predict every row of a file, or every image of a folder."""
     from dareps.commands.predict import predict as command
 
     command(run, file, out, device, sets)

@@ -39,7 +39,8 @@ class Frame:
             return rows
         if min(rows[1:]) < self.crop:
             fix = "Set crop to at most side, or leave it open with crop=null."
-            raise ConfigError("data", f"images of {rows[1]} by {rows[2]} pixels have no middle of", self.crop, fix)
+            what = f"images of {rows[1]} by {rows[2]} pixels are too small for the middle that encoders see"
+            raise ConfigError("data.crop", what, self.crop, fix)
         return (rows[0], self.crop, self.crop)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ def _compared(section: Section) -> str:
 def _protocol(section: Section) -> str:
     meaning = {
         "inductive": "training sees unlabelled target train rows; figures are accuracy on sealed target test rows",
-        "paper": "as published, which may include the test rows among the unlabelled ones",
+        "paper": "all target rows train without labels, and test where there are no official test rows, as in many papers",
         "supervised": "without a target: train, validation and sealed test rows are of the same domains",
         "transductive": "the very target rows whose labels are scored are among the unlabelled rows of training",
     }
