@@ -91,7 +91,7 @@ def _compared(section: Section) -> str:
 def _protocol(section: Section) -> str:
     meaning = {
         "inductive": "training sees unlabelled target train rows; figures are accuracy on sealed target test rows",
-        "paper": "all target rows train without labels, and test where there are no official test rows, as in many papers",
+        "paper": "all target rows train without labels, and are the test rows too where there are no official ones",
         "supervised": "without a target: train, validation and sealed test rows are of the same domains",
         "transductive": "the very target rows whose labels are scored are among the unlabelled rows of training",
     }
