@@ -96,7 +96,39 @@ def test_labels_and_categories_may_be_spelled_in_two_ways(tmp_path: Path) -> Non
 def test_separators_and_headers_that_are_hard_to_see() -> None:
     assert separator_of(["a", "1,5", "2,5"]) == ";"
     assert separator_of(["a", "1.5", "2"]) == ","
-    assert has_header([["", "a"], ["0", "x"], ["1", "y"]]) is False, "the nameless column alone proves nothing"
     assert has_header([["", "a"], ["0", "1.5"], ["1", "2.5"]])
     assert has_header([["a", "a"], ["1", "1.5"], ["1", "2.5"]])
     assert not has_header([["x", "x"], ["x", "y"], ["z", "y"]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"),
+    [
+        ([["", "city", "y"], ["0", "a", "yes"], ["1", "b", "no"]], True),
+        ([["", "city"], ["0", ""]], True),
+        ([["", "city", "y"], ["0", "a", "yes"], ["1", "city", "no"]], False),
+        ([["", "city", "y"], ["0.5", "a", "yes"], ["1", "b", "no"]], False),
+        ([["", "city", "y"], ["0", "a", "yes"], ["", "b", "no"]], False),
+        ([["", "", "y"], ["0", "a", "yes"]], False),
+        ([["", "y", "y"], ["0", "a", "b"]], False),
+        ([["city", ""], ["a", "0"]], False),
+        ([["", "city"]], False),
+        ([[""], ["0"]], False),
+    ],
+)
+def test_row_numbers_have_no_name(rows: list[list[str]], header: bool) -> None:
+    assert has_header(rows) == header
+
+
+def test_tables_as_pandas_writes_them(tmp_path: Path) -> None:
+    """Row numbers come first, under no name."""
+    for name in ("s", "t"):
+        save(
+            tmp_path / f"{name}.csv",
+            "\n".join([",city,y", *(f"{row},{'abc'[row % 3]},yes{row % 2}" for row in range(30))]),
+        )
+    own, said = found(tmp_path)
+    assert own.tasks["y"].classes == ("yes0", "yes1")
+    assert kinds(own) == {"city": "category"}
+    assert "column column1: ignored, it numbers rows: each number is there once" in said
+    assert domain_rows(own, "s").x.shape == (30, 2)

@@ -209,14 +209,25 @@ def separator_of(lines: list[str]) -> str:
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first line names columns: none a number, all different and none missing.
 
-    Names that are missing or the same do no harm where a column of numbers has a name that is none.
+    Names that are missing or the same do no harm where a column of numbers has a name that is none, and a first one
+    that is missing where row numbers are below it and no other name is a value of its column.
     """
     first = [cell.strip() for cell in rows[0]]
     if any(is_number(cell) for cell in first):
         return False
     if len(set(first)) == len(first) and not any(cell in MISSING for cell in first):
         return True
-    return any(name not in MISSING and _numbers_below(rows[1:], place) for place, name in enumerate(first))
+    named = any(name not in MISSING and _numbers_below(rows[1:], place) for place, name in enumerate(first))
+    return named or _numbers_rows(first, rows[1:])
+
+
+def _numbers_rows(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column has no name and numbers the rows, and all others have names of their own."""
+    others = first[1:]
+    if first[0] or not others or not rows or len(set(others)) < len(others) or any(name in MISSING for name in others):
+        return False
+    below = [row[place].strip() == name for row in rows for place, name in enumerate(first) if 0 < place < len(row)]
+    return all(row[0].strip().isdecimal() for row in rows) and not any(below)
 
 
 def _numbers_below(rows: Sequence[Sequence[str]], place: int) -> bool:
