@@ -178,3 +178,25 @@ def test_columns_without_names_are_found_by_their_places() -> None:
 
 def test_arrays_and_lists_are_no_frames() -> None:
     assert not any(map(is_frame, (np.zeros((2, 2)), [[1]], np.rec.array([(1, 2)], names="a,b"))))
+
+
+def test_codes_do_not_depend_on_other_rows() -> None:
+    values = [1, 2.5, "a", True, 1e20, 1.0, 1e-7]
+    table = table_of([Frame({"own": Cells(values, OBJECT)})])
+    whole = table.matrix(Frame({"own": Cells(values, OBJECT)}))[:, 0]
+    assert (whole >= 0).all()
+    for value, code in zip(values, whole, strict=True):
+        assert table.matrix(Frame({"own": Cells([value], OBJECT)})).tolist() == [[code]]
+    assert table.matrix(Frame({"own": Cells([True, 2.5], OBJECT)}))[:, 0].tolist() == whole[[3, 1]].tolist()
+    for dtype, own in ((FLOAT, [0, 1, 4, 6]), (np.dtype(bool), [3])):
+        plain = Frame({"own": Cells([values[place] for place in own], dtype)})
+        assert table.matrix(plain)[:, 0].tolist() == whole[own].tolist()
+    assert table.matrix(pl.DataFrame({"own": [1.0, 2.5]}))[:, 0].tolist() == whole[:2].tolist()
+    assert table.matrix(pl.DataFrame({"own": [True]})).tolist() == [[whole[3]]]
+
+
+def test_one_value_has_one_place_whatever_side_it_is_on() -> None:
+    table = table_of([pl.DataFrame({"own": ["1", "x"]}), pl.DataFrame({"own": [1.0, 2.5]})])
+    assert table.columns[0].categories == ("1", "2.5", "x")
+    table = table_of([Frame({"own": Cells(values, OBJECT)}) for values in ([True, "x"], [True, 2])])
+    assert table.columns[0].categories == ("2", "True", "x")

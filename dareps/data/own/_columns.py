@@ -75,11 +75,11 @@ def encode(where: str, frame: pl.DataFrame, columns: Sequence[Column]) -> np.nda
 
 
 def codes_of(cells: pl.Series, categories: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (n,) of a column's categories, and where they are missing, (n,)."""
-    from dareps.data.own._kinds import as_text
+    """Codes (n,) of a column's categories, however they are spelled, and where they are missing, (n,)."""
+    from dareps.data.own._kinds import respelled
 
     codes = {name: code for code, name in enumerate(categories)}
-    text = as_text(cells).to_list()
+    text = respelled(cells, categories).to_list()
     found = np.asarray([0 if cell is None else codes.get(cell, UNKNOWN) for cell in text], dtype=np.float64)
     return found, np.asarray([cell is None for cell in text], dtype=bool)
 
