@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -13,7 +14,13 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
 
 from dareps.engine.device import device_of
 from dareps.engine.execute import Surroundings, execute
@@ -24,6 +31,7 @@ from dareps.sklearn._frames import is_frame, table_of
 from dareps.sklearn._memory import NAME, SOURCE, TARGET, in_memory, raw_rows
 
 CHECKS: Final[Mapping[str, Any]] = {"dtype": np.float64, "allow_nd": True, "ensure_all_finite": "allow-nan"}
+RULES: Final = "engine.selection"
 
 
 class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -77,14 +85,13 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         """
         frames = [own for own in (X, X_target) if own is not None]
         self._table = table_of(frames) if all(map(is_frame, frames)) else None
-        x, labels = _labelled(self, X, y)
-        own = np.ones(len(x), bool) if domain is None else _of_source(domain, len(x))
+        x, labels, own = _labelled(self, X, y, domain)
         target = x[~own] if domain is not None else x
         if X_target is not None:
             target = _rows(self, X_target)
         if own.sum() < 2:
             raise ValueError(f"{own.sum()} sample is too few: a source needs rows to train on and rows to validate on.")
-        sides = {SOURCE: (x[own], self._coded(labels[own])), TARGET: (target, self._unknown(len(target)))}
+        sides = {SOURCE: (x[own], self._coded(labels)), TARGET: (target, self._unknown(len(target)))}
         names = tuple(map(str, range(len(self.classes_)))) if self.task == "classification" else ()
         columns = () if self._table is None else self._table.columns
         in_memory({side: (raw_rows(rows), coded) for side, (rows, coded) in sides.items()}, names, columns)
@@ -134,12 +141,7 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         return np.full(n, -1, np.int64) if self.task == "classification" else np.full(n, np.nan)
 
     def _trained(self) -> Model:
-        classes = self.task == "classification"
-        rule = self.rule or ("information_maximisation" if classes else "importance_weighted")
-        overrides: list[tuple[str, Any]] = [("protocol", "paper"), ("engine.predictions", False)]
-        overrides += [] if classes else [("engine.selection", list(dict.fromkeys(["last", "source_score", rule])))]
-        overrides += [*(self.settings or {}).items(), ("engine.keep", rule)]
-        run = bind_run(self.recipe, f"{NAME}/{SOURCE}:{TARGET}", int(self.random_state), overrides)
+        run = bind_run(self.recipe, f"{NAME}/{SOURCE}:{TARGET}", int(self.random_state), self._overrides())
         with tempfile.TemporaryDirectory() as folder:
             [outcome] = execute([run], Surroundings(Path(folder), device_of(self.device), strict=True))
             if outcome.status != "ok":
@@ -148,6 +150,15 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         model.reads = _no_files
         return model
 
+    def _overrides(self) -> list[tuple[str, Any]]:
+        """The settings, with the rule among those of the selection."""
+        classes = self.task == "classification"
+        rule = self.rule or ("information_maximisation" if classes else "importance_weighted")
+        settings = {**({} if classes else {RULES: ["last", "source_score"]}), **(self.settings or {})}
+        if isinstance(settings.get(RULES), list | tuple):
+            settings[RULES] = _with_rule(settings[RULES], rule)
+        return [("protocol", "paper"), ("engine.predictions", False), *settings.items(), ("engine.keep", rule)]
+
     def _asked(self, X: Any, how: Literal["predict", "predict_proba"]) -> np.ndarray:  # noqa: N803
         check_is_fitted(self, "model_")
         x = _rows(self, X)
@@ -155,14 +166,40 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         return found
 
 
-def _labelled(estimator: DomainAdapter, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels as scikit-learn takes them; how many columns there are, and their names, is learned."""
-    table = estimator._table
+def _with_rule(rules: Sequence[Any], rule: str) -> list[Any]:
+    """Rules, each a name or settings with one, and this one behind them unless it is there."""
+    names = [own.get("name") if isinstance(own, Mapping) else own for own in rules]
+    return [*rules, *([] if rule in names else [rule])]
+
+
+def _labelled(estimator: DomainAdapter, x: Any, y: Any, domain: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (n, ...) and labels (k,) of the source as scikit-learn takes them, and which rows are of the source, (n,).
+
+    How many columns there are, and their names, is learned.
+    """
+    table, numeric = estimator._table, estimator.task == "regression"
     given = x if table is None else table.matrix(x)
-    rows, labels = validate_data(estimator, given, y, y_numeric=estimator.task == "regression", **CHECKS)
+    if domain is None:
+        rows, labels = validate_data(estimator, given, y, y_numeric=numeric, **CHECKS)
+        own = np.ones(len(rows), bool)
+    else:
+        rows = validate_data(estimator, given, None if y is None else "no_validation", **CHECKS)
+        own = _of_source(domain, len(rows))
+        check_consistent_length(rows, y)
+        _, labels = check_X_y(rows[own], _picked(y, own), y_numeric=numeric, estimator=estimator, **CHECKS)
     if table is not None and table.named:
-        estimator.feature_names_in_ = np.asarray([own.name for own in table.columns], dtype=object)
-    return rows, labels
+        estimator.feature_names_in_ = np.asarray([column.name for column in table.columns], dtype=object)
+    return rows, labels, own
+
+
+def _picked(y: Any, own: np.ndarray) -> np.ndarray:
+    """Labels of these rows, of a type that those of others have no part in."""
+    if isinstance(y, np.ndarray) and y.dtype != object:
+        return np.asarray(y[own])
+    found = np.asarray(y, dtype=object)[own]
+    cells = found.ravel().tolist()
+    alike = all(isinstance(cell, str) for cell in cells) or all(isinstance(cell, Real) for cell in cells)
+    return np.asarray(found.tolist()) if alike else found
 
 
 def _rows(estimator: DomainAdapter, x: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from dareps.errors import ConfigError
 from dareps.sklearn import DomainAdapter
+from dareps.sklearn.adapter import _labelled
 
 SHORT = {"phases.*.steps": 60, "engine.evaluations": 2}
 EXCEPTIONS = {
@@ -65,6 +66,63 @@ def test_target_labels_are_not_looked_at() -> None:
         for own in (truth, np.full(150, "garbage"))
     ]
     assert (found[0] == found[1]).all()
+
+
+def _fits(y: Any, own: np.ndarray) -> list[Any]:
+    """Labels of the source as `fit` has them."""
+    estimator = DomainAdapter()
+    estimator._table = None
+    domain = np.where(own, 0, -1)
+    return list(_labelled(estimator, np.zeros((len(own), 2)), y, domain)[1])
+
+
+@pytest.mark.parametrize("blank", [None, float("nan"), "?", 7, [1, 2]])
+@pytest.mark.parametrize("known", [["b", "a"], [1, 0], [1.5, 0.5]])
+def test_labels_of_target_rows_may_be_anything(known: list[Any], blank: Any) -> None:
+    own = np.asarray([False, True, True, False])
+    cells = [blank, *known, blank]
+    array = np.empty(4, dtype=object)
+    array[:] = cells
+    expected = np.asarray(known)
+    for y in (array, *([] if isinstance(blank, list) else [cells])):
+        found = _fits(y, own)
+        assert found == known
+        assert np.asarray(found).dtype == expected.dtype
+
+
+def test_labels_of_source_rows_may_not_be_missing() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        _fits(np.asarray([float("nan"), "b", "a", "a"], dtype=object), np.asarray([True, True, True, False]))
+
+
+def test_numbers_of_target_rows_may_be_missing() -> None:
+    own = np.asarray([True, True, False])
+    assert _fits(np.asarray([1.5, 2.5, np.nan]), own) == [1.5, 2.5]
+    assert _fits(pl.Series([1, 2, None]), own) == [1, 2]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        _fits([1, 2], own)
+    with pytest.raises(ValueError, match="requires y"):
+        _fits(None, own)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "rules"),
+    [
+        ("regression", ["last"], ["last", "importance_weighted"]),
+        ("classification", ["last"], ["last", "information_maximisation"]),
+        ("classification", [{"name": "information_maximisation"}], [{"name": "information_maximisation"}]),
+        ("regression", None, ["last", "source_score", "importance_weighted"]),
+    ],
+)
+def test_a_selection_that_is_given_has_the_rule_too(task: Any, given: list[Any] | None, rules: list[Any]) -> None:
+    settings = SHORT if given is None else {**SHORT, "engine.selection": given}
+    overrides = dict(DomainAdapter(task=task, settings=settings)._overrides())
+    assert overrides["engine.selection"] == rules
+    assert overrides["engine.keep"] == DomainAdapter(task=task)._overrides()[-1][1]
+    x, y, target, _ = sides()
+    labels = y if task == "classification" else x[:, 0]
+    quick = {**settings, "phases.*.steps": 3, "engine.evaluations": 1}
+    DomainAdapter("source_only", task=task, settings=quick).fit(x, labels, target)
 
 
 def test_adapting_reads_the_target() -> None:
