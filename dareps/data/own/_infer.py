@@ -50,7 +50,7 @@ def completed(description: Description) -> tuple[Description, list[str]]:
     else:
         filled = filled.model_copy(update={"shape": _shape(where, form, rows)})
     filled = filled.model_copy(update={"gaps": _gaps(filled, rows)})
-    return filled, [*_told(filled, rows), *notes]
+    return filled, [*_told(filled, rows), *notes, *_whole.unlabelled(filled, rows)]
 
 
 def _form(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Form:
@@ -84,10 +84,13 @@ def _shape(where: str, form: Form, rows: Mapping[str, Sequence[Loaded]]) -> tupl
 def _tasks(where: str, description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Iterator[tuple[str, Asked]]:
     import polars as pl
 
-    every = {name: _labels_of(rows, name) for name in _label_names(where, description, rows)}
+    names = _label_names(where, description, rows)
+    rows = _whole.sources(description, rows)
+    every = {name: _labels_of(rows, name) for name in names}
     for name, found in every.items():
         asked = description.tasks.get(name, Asked())
-        values = one_spelling(pl.concat([as_text(each) for each in found]).drop_nulls())
+        texts = [pl.Series(name, [], dtype=pl.String), *map(as_text, found)]
+        values = one_spelling(pl.concat(texts).drop_nulls())
         values = values.filter(values != "")
         if len(values) == 0:
             raise DataError(where, "the label is missing in every row", name, "Give labels in the source.")

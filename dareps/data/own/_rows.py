@@ -156,7 +156,7 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
         columns = columns_of(description)
         if own.numbers is not None:
             _refuse_text(where, own, columns)
-        return encode(where, _spelled(own.inputs, columns), columns)
+        return encode(where, own.inputs, columns)
     x = own.inputs
     if description.form == "table":
         raise DataError(where, "expected a table, found arrays", x.shape, "Give all domains one form.")
@@ -164,12 +164,6 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
         missing = ~np.isfinite(x.astype(np.float64))
         return np.concatenate([np.where(missing, 0.0, x), missing], axis=1)
     return x
-
-
-def _spelled(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """A table whose categories are spelled as they are listed."""
-    listed = [own for own in columns if own.categories and own.name in frame.columns]
-    return frame.with_columns(respelled(frame[own.name], own.categories) for own in listed)
 
 
 def _refuse_text(where: str, own: Loaded, columns: Sequence[Column]) -> None:
@@ -201,32 +195,44 @@ def columns_of(description: Description) -> list[Column]:
 
 
 def labels(description: Description, name: str, own: Loaded) -> dict[str, np.ndarray]:
-    """Labels by task: classes (n,), -1 where one is missing; numbers (n,), NaN where one is missing."""
+    """Labels by task: classes (n,), -1 where one is missing; numbers (n,), NaN where one is missing.
+
+    Labels of targets that do not fit the task are missing.
+
+    Raises:
+        DataError: One of another domain does not fit it.
+    """
+    where, strict = f"data {description.name}/{name}", name not in description.targets
     return {
-        task: _label(f"data {description.name}/{name}", asked, own.labels.get(task), len(own))
-        for task, asked in description.tasks.items()
+        task: _label(where, asked, own.labels.get(task), len(own), strict) for task, asked in description.tasks.items()
     }
 
 
-def _label(where: str, asked: Asked, found: pl.Series | None, n: int) -> np.ndarray:
+def unfit(asked: Asked, found: pl.Series) -> pl.Series:
+    """Which labels (n,) are there and are no numbers, or none of the task's classes."""
     if asked.kind == "regression":
-        if found is None:
-            return np.full(n, np.nan)
-        numbers = as_numbers(found)
-        bad = (found.is_not_null() & numbers.is_null()).arg_true()
-        if len(bad):
-            row = int(bad[0])
-            raise DataError(where, f"label {found.name}, row {row + 1}: no number", found[row], "Mend or empty it.")
-        return numbers.fill_null(float("nan")).to_numpy()
+        return found.is_not_null() & as_numbers(found).is_null()
+    return ~respelled(found, asked.classes).fill_null("").is_in(["", *asked.classes])
+
+
+def _label(where: str, asked: Asked, found: pl.Series | None, n: int, strict: bool) -> np.ndarray:
+    numbers = asked.kind == "regression"
     if found is None:
-        return np.full(n, -1, np.int64)
+        return np.full(n, np.nan) if numbers else np.full(n, -1, np.int64)
+    bad = unfit(asked, found).arg_true()
+    if strict and len(bad):
+        raise _misfit(where, asked, found, int(bad[0]))
+    if numbers:
+        return as_numbers(found).fill_null(float("nan")).to_numpy()
     codes = {name: code for code, name in enumerate(asked.classes)}
-    text = respelled(found, asked.classes).to_list()
-    strange = next((cell for cell in text if cell not in (None, "") and cell not in codes), None)
-    if strange is not None:
-        fix = f"Classes are {', '.join(asked.classes[:9])}; list it among them, or leave it empty."
-        raise DataError(where, f"label {found.name}: not one of the classes", strange, fix)
-    return np.asarray([codes.get(cell, -1) for cell in text], np.int64)
+    return np.asarray([codes.get(cell, -1) for cell in respelled(found, asked.classes).to_list()], np.int64)
+
+
+def _misfit(where: str, asked: Asked, found: pl.Series, row: int) -> DataError:
+    if asked.kind == "regression":
+        return DataError(where, f"label {found.name}, row {row + 1}: no number", found[row], "Mend or empty it.")
+    fix = f"Classes are {', '.join(asked.classes[:9])}; list it among them, or leave it empty."
+    return DataError(where, f"label {found.name}: not one of the classes", as_text(found)[row], fix)
 
 
 def _parts(file: str, column: pl.Series) -> np.ndarray:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from dareps.data.own._rows import Loaded, loaded
+from dareps.data.own._rows import Loaded, loaded, unfit
 from dareps.data.own.description import Description
 from dareps.errors import DataError
 
 Rows = Mapping[str, Sequence[Loaded]]
 SAY: Final = "--rows N, or `rows: N` of a description, sets how many"
+SHOWN: Final = 5
+"""Labels that are named where there are more."""
 
 
 def counts(rows: Rows) -> Iterator[str]:
@@ -39,6 +42,25 @@ def values_of(rows: Rows, name: str) -> set[str]:
     """Different texts in a label's column, of all rows; of those learned from where there are too many for classes."""
     known = (own.facts.get(name) for files in rows.values() for own in files)
     return {value for facts in known if facts is not None for value in facts.values or () if value}
+
+
+def sources(description: Description, rows: Rows) -> Rows:
+    """Those of domains whose labels say what tasks are."""
+    return {name: files for name, files in rows.items() if name not in description.targets}
+
+
+def unlabelled(description: Description, rows: Rows) -> Iterator[str]:
+    """Which labels of targets count as missing since they do not fit what the sources say."""
+    for task, asked in description.tasks.items():
+        why = "no numbers" if asked.kind == "regression" else "no classes of the source"
+        for name in description.targets:
+            columns = [own.labels[task] for own in rows[name] if task in own.labels]
+            strange = [cell for own in columns for cell in own.filter(unfit(asked, own)).to_list()]
+            if strange:
+                texts = list(dict.fromkeys(textwrap.shorten(str(cell), 30, placeholder="...") for cell in strange))
+                shown = ", ".join(texts[:SHOWN]) + (", ..." if len(texts) > SHOWN else "")
+                count = f"{len(strange):,} of {sum(map(len, columns)):,} rows"
+                yield f"label {task}: {count} of {name} count as unlabelled, their labels are {why}: {shown}"
 
 
 def check_numbers(where: str, name: str, rows: Rows) -> None:

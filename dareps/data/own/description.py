@@ -72,6 +72,9 @@ class Description(Settings):
     """What splits call it; the file's name when empty."""
     domains: dict[str, Place]
     """Name -> where its rows are."""
+    targets: Many[str] = ()
+    """Domains whose labels are for testing only: kinds and classes of tasks come from the others alone, and a label
+    that does not fit them counts as missing. None named means that the labels of all domains say what tasks are."""
     tasks: dict[str, Asked] = Field(default_factory=dict)
     """Label column, or array of an NPZ file -> what it is; none named means the one array or column that only some
     files have, or that has a usual name."""
@@ -108,6 +111,10 @@ class Description(Settings):
                 )
         if not self.domains:
             raise PydanticCustomError("empty", "domains: none is described. Name at least one.")
+        strange = next((name for name in self.targets if name not in self.domains), None)
+        if strange is not None or set(self.targets) == set(self.domains):
+            context = {"got": strange or ", ".join(self.targets), "fix": "Name domains, and leave one as a source."}
+            raise PydanticCustomError("targets", "targets: not some of the domains, got '{got}'. {fix}", context)
         return self
 
     @property
