@@ -244,7 +244,10 @@ def predict(
         typer.Option(metavar="P", help="Add the classes, or the interval, that hold the truth with this probability."),
     ] = None,
 ) -> None:
-    """Predict every row of a file, or every image of a folder."""
+    """Predict every row of a file, or every image of a folder.
+
+    A line of CSV for each: its number, from 0, the image's name below a folder, and what is predicted.
+    """
     from dareps.commands.predict import predict as command
 
     command(run, file, out, device, sets)

@@ -54,7 +54,10 @@ def adapt(
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu or cuda.")] = "auto",
     out: Out = Path("runs/adapt"),
 ) -> None:
-    """Predict a target file from source files with labels, without target labels."""
+    """Predict a target file from source files with labels, without target labels.
+
+    predictions.csv has a line for each row: its number, from 0, the image's name below a folder, and what is predicted.
+    """
     from dareps.commands.adapt import Request
     from dareps.commands.adapt import adapt as command
     from dareps.recipe.overrides import parse_override

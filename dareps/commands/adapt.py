@@ -95,7 +95,7 @@ def _described(asked: Request) -> tuple[type[OwnFiles], Path]:
         name: Place(file=str(_there(path))) for name, path in zip(names, [*asked.sources, asked.target], strict=True)
     }
     kinds = {name: {"kind": kind} for name, kind in asked.columns.items()}
-    settings: dict[str, Any] = {"name": NAME, "domains": places, "columns": kinds}
+    settings: dict[str, Any] = {"name": NAME, "domains": places, "targets": names[-1:], "columns": kinds}
     if asked.rows is not None:
         settings["rows"] = asked.rows
     if asked.side is not None:
@@ -127,14 +127,18 @@ def _keep(path: Path, description: Description) -> None:
 
 
 def continues(earlier: Description, description: Description) -> bool:
-    """Whether the earlier description says the same, but for files that are no longer where they were."""
+    """Whether the earlier description says the same, but for files that are no longer where they were.
+
+    That labels of the target are for testing only was not always written down.
+    """
     places = {
         name: place.model_copy(update={"file": description.domains[name].file})
         if name in description.domains and not Path(place.file).exists()
         else place
         for name, place in earlier.domains.items()
     }
-    return earlier.model_copy(update={"domains": places}) == description
+    targets = earlier.targets or description.targets
+    return earlier.model_copy(update={"domains": places, "targets": targets}) == description
 
 
 def _there(path: Path) -> Path:
@@ -226,6 +230,7 @@ def _finish(
     asked: Request, wanted: Wanted, dataset: type[OwnFiles], folder: Path, outcomes: Sequence[Outcome], far: Distance
 ) -> None:
     """Choose, predict, write and say."""
+    from dareps.data.own._images import names
     from dareps.report.answer import Answer, write_answer
     from dareps.report.predictions import write_predictions
     from dareps.suite.answering import cautions, chosen, predicted, scored
@@ -234,7 +239,7 @@ def _finish(
     places = scored(outcomes, rule)
     run = chosen(outcomes, places, rule)
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
-    found, doubles = write_predictions(folder, run, dataset.description, found, _names_of(asked))
+    found, doubles = write_predictions(folder, run, dataset.description, found, names(asked.target))
     texts = [*doubles, *cautions(far, places, run, found)]
     answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
     page = write_answer(folder, answer)
@@ -248,15 +253,6 @@ def _finish(
     say(f"Predictions of all {found.count:,} rows: {folder / 'predictions.csv'}")
     say(f"Model: {folder / run.folder}")
     say(f"Report: {page}")
-
-
-def _names_of(asked: Request) -> tuple[str, ...]:
-    """What the target's images are called; nothing where rows are in a file."""
-    if not asked.target.is_dir():
-        return ()
-    from dareps.data.own._images import names
-
-    return tuple(names(asked.target))
 
 
 def _percent(value: float) -> str:

@@ -30,7 +30,9 @@ BETWEEN: Final = "|"
 
 
 def predict(run: Path, file: Path, out: Path | None, device: str, coverage: float | None = None) -> None:
-    """Write a CSV line per row: its number, class and confidence; for other tasks than of classes its outputs.
+    """Write a CSV line per row: its number from 0, class and confidence; for other tasks than of classes its outputs.
+
+    Rows that are images of a folder have a column with the image's name below it.
 
     Args:
         run: A model folder.
@@ -58,7 +60,9 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
     if pieces is None:
         _check_file(file)
         pieces = iter((read_rows(file, math.prod(model.shape)),))
-    told = _Told(model, coverage, text=file.is_file() and file.suffix not in (".npy", ".npz"))
+    from dareps.data.own._images import names
+
+    told = _Told(model, coverage, images=names(file), text=file.is_file() and file.suffix not in (".npy", ".npz"))
     if out is None:
         for text in told.texts(pieces):
             say(text.rstrip("\n"))
@@ -73,6 +77,7 @@ class _Told:
 
     Attributes:
         coverage: That of sets; None for no sets.
+        images: What the rows are called that are images of a folder.
         text: Whether the rows come from a text.
         count: Rows so far.
         lost: How many of them have no finite interval.
@@ -80,6 +85,7 @@ class _Told:
 
     model: Model
     coverage: float | None
+    images: tuple[str, ...]
     text: bool
     count: int = 0
     lost: int = 0
@@ -93,13 +99,16 @@ class _Told:
         _tell_of_infinite(self.lost, self.count, self.coverage or 0.0)
 
     def _lines(self, rows: np.ndarray, found: np.ndarray) -> str:
+        from dareps.data.own._images import named
+
         lines = self._answered(rows, found)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         head = next(lines)
         if self.count == 0:
-            writer.writerow(("row", *head))
-        writer.writerows((row, *line) for row, line in enumerate(lines, self.count))
+            writer.writerow(("row", *(["image"] if self.images else []), *head))
+        numbers = range(self.count, self.count + len(rows))
+        writer.writerows((*name, *line) for name, line in zip(named(numbers, self.images), lines, strict=True))
         return text.getvalue()
 
     def _answered(self, rows: np.ndarray, found: np.ndarray) -> Iterator[tuple[str, ...]]:

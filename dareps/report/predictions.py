@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from dareps.data.own._doubles import marks, shared_rows, told_rows
+from dareps.data.own._images import named
 from dareps.data.own._streams import every_row, longer
 from dareps.data.own.description import Description
 from dareps.engine.outcome import Outcome
@@ -27,12 +28,14 @@ def write_predictions(
 ) -> tuple[Predicted, list[str]]:
     """Write every target row's prediction; returns them counted, and sentences on rows that occur twice.
 
+    Rows have numbers from 0, as those that `dareps predict` writes.
+
     Args:
         folder: Where the file goes and where models are.
         run: The chosen run.
         description: The data; the last domain is the target.
         found: Predictions of the rows that are learned from, which are all but in a long file.
-        names: What the rows are called; empty for their numbers.
+        names: What images are called, for a column of their own; empty where rows are in a file.
 
     Raises:
         DataError: A row is not as described.
@@ -63,19 +66,19 @@ def write_predictions(
 
 
 def _texts(pieces: Iterable[Predicted], names: Sequence[str]) -> Iterator[str]:
-    yield "row,prediction,confidence\n"
+    yield f"row,{'image,' if names else ''}prediction,confidence\n"
     start = 0
     for found in pieces:
         end = start + len(found.labels)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(_lines(found, names[start:end] or range(start + 1, end + 1)))
+        csv.writer(text, lineterminator="\n").writerows(_lines(found, list(named(range(start, end), names))))
         yield text.getvalue()
         start = end
 
 
-def _lines(found: Predicted, names: Sequence[str | int]) -> Iterator[tuple[str | int, str, str]]:
+def _lines(found: Predicted, names: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
     for row, (name, label) in enumerate(zip(names, found.labels, strict=True)):
         if found.classes:
-            yield name, found.classes[int(label)], f"{found.confidence[row]:.6f}"
+            yield *name, found.classes[int(label)], f"{found.confidence[row]:.6f}"
         else:
-            yield name, f"{label:.9g}", ""
+            yield *name, f"{label:.9g}", ""

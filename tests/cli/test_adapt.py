@@ -49,7 +49,7 @@ def test_it_says_what_it_found_and_what_it_chose(folder: Path) -> None:
 
 def test_every_target_row_has_a_prediction_with_its_confidence(folder: Path) -> None:
     found = rows(folder / "out" / "predictions.csv")
-    assert [int(row["row"]) for row in found] == list(range(1, 51))
+    assert [int(row["row"]) for row in found] == list(range(50))
     assert {row["prediction"] for row in found} <= {"no", "yes"}
     assert all(0.5 <= float(row["confidence"]) <= 1 for row in found)
 
@@ -90,7 +90,8 @@ def test_it_goes_on_where_it_was_and_trains_nothing_twice(folder: Path) -> None:
 def test_target_labels_are_for_testing_alone(folder: Path, tmp_path: Path) -> None:
     """With labels, or other ones, the same is chosen and predicted; only the target column is there."""
     answers = []
-    for name, own in (("right", cells(50, 1)), ("wrong", [(*row[:3], "yes") for row in cells(50, 1)])):
+    strange = [(*row[:3], f"{place / 7}" if place else "yes") for place, row in enumerate(cells(50, 1))]
+    for name, own in (("right", cells(50, 1)), ("wrong", strange)):
         (tmp_path / name).mkdir()
         save(tmp_path / name / "new.csv", text(own))
         words = ("--source", folder / "old shop.csv", "--target", tmp_path / name / "new.csv", "--label", "bought")
@@ -217,5 +218,14 @@ def test_images_are_named_in_the_predictions(tmp_path: Path) -> None:
     result = ask("adapt", *words, *QUICK)
     assert result.exit_code == 0, result.stderr
     found = rows(tmp_path / "out" / "predictions.csv")
-    assert [row["row"] for row in found] == names(tmp_path / "asked")
+    assert list(found[0]) == ["row", "image", "prediction", "confidence"]
+    assert [row["row"] for row in found] == [str(number) for number in range(6)]
+    assert tuple(row["image"] for row in found) == names(tmp_path / "asked")
     assert {row["prediction"] for row in found} <= {"cat", "dog"}
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("Model: ")]
+    again = ask("predict", line.removeprefix("Model: "), tmp_path / "asked")
+    assert again.exit_code == 0, again.stderr
+    lines = list(csv.DictReader(again.stdout.splitlines()))
+    assert list(lines[0]) == ["row", "image", "class", "confidence"]
+    same = [(row["row"], row["image"], row["prediction"]) for row in found]
+    assert [(row["row"], row["image"], row["class"]) for row in lines] == same

@@ -12,6 +12,7 @@ import torch
 
 import dareps
 from dareps.data.augment.resized_crop import ResizedCrop
+from dareps.data.own._images import names
 from dareps.data.pacs import PACS
 from dareps.engine import inputs, rows
 from dareps.engine.building import build_method, split_of
@@ -134,10 +135,11 @@ def test_a_folder_of_images_is_predicted_by_name(
     folder = root / "pacs" / "sketch" / "dog"
     predict(tmp_path / outcome.folder, folder, None, "cpu")
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.startswith("row,class,")
+    assert head.startswith("row,image,class,")
+    assert [line.split(",")[:2] for line in lines] == [[str(row), name] for row, name in enumerate(names(folder))]
     pixels = np.concatenate(list(run_of().data.read_rows(folder) or []))
     model = dareps.load(tmp_path / outcome.folder)
-    assert [line.split(",")[1] for line in lines] == [model.classes[own] for own in model.predict(pixels)]
+    assert [line.split(",")[2] for line in lines] == [model.classes[own] for own in model.predict(pixels)]
     with pytest.raises(DataError, match="no images in this folder"):
         predict(tmp_path / outcome.folder, tmp_path / "models" / "..", None, "cpu")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,11 @@ def read_images(folder: Path, side: int = SIDE) -> Arrays:
     return Arrays(x, {LABEL: np.asarray(classes)} if any(classes) else {})
 
 
-def names(folder: Path) -> list[str]:
-    """The images of a folder as they are read, named below it."""
-    return [str(path.relative_to(folder)) for path in image_files(folder)]
+def names(folder: Path) -> tuple[str, ...]:
+    """The images of a folder as they are read, named below it; none of a file."""
+    return tuple(path.relative_to(folder).as_posix() for path in image_files(folder)) if folder.is_dir() else ()
+
+
+def named(rows: Iterable[int], images: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """What predictions begin with: a row's number and, where there are some, its image's name."""
+    return ((str(row), *images[row : row + 1]) for row in rows)
