@@ -21,7 +21,10 @@ Budget = Annotated[
     float | None, typer.Option(metavar="MINUTES", min=0, help="Of training: no run begins later.  [default: no end]")
 ]
 Few = Annotated[
-    int | None, typer.Option("--few-shot", metavar="N", min=1, help="Train on labels of N target rows of each class.")
+    int | None,
+    typer.Option(
+        "--few-shot", metavar="N", min=1, help="Use labels of N target rows a class; from 4 on a quarter chooses."
+    ),
 ]
 Rows = Annotated[
     int | None, typer.Option(metavar="N", min=10, help="Learn from N rows of each file at most.  [default: 200000]")

@@ -18,7 +18,7 @@ from dareps.errors import ConfigError, DataError
 from dareps.recipe.own_data import described_text, load_description, whole
 from dareps.recipe.yaml_io import read
 from dareps.suite._files import write_whole
-from dareps.suite.settings import Suite
+from dareps.suite.settings import Entry, Suite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,15 +30,22 @@ if TYPE_CHECKING:
 
 Kind = Literal["classification", "regression"]
 NAME: Final = "own"
-RECIPES: Final[dict[str, tuple[str, ...]]] = {
+LABELLED: Final = Entry(name="source_and_target", recipe="source_only", set={"phases.0.streams.target": "labelled"})
+RECIPES: Final[dict[str, tuple[str | Entry, ...]]] = {
     "classification": ("source_only", "deep_coral", "dann", "mcc", "dan", "adabn"),
     "regression": ("source_only", "deep_coral", "dann", "dan"),
-    "few": ("source_only", "fine_tuning", "target_only", "weight_sharing"),
+    "few": ("source_only", "fine_tuning", LABELLED),
 }
 """What is tried where nobody says, in this order, by the kind of task or with labelled target rows."""
 RULES: Final = {"classification": "information_maximisation", "regression": "importance_weighted"}
-NUMBERS: Final = {"engine.selection": ["last", "source_score", "dev", "importance_weighted"]}
-"""What else is found out about runs on numbers, whose rules are not chosen by themselves."""
+LOOKED_AT: Final = {
+    "classification": ["last", "source_accuracy", "information_maximisation"],
+    "regression": ["last", "source_score", "dev", "importance_weighted"],
+}
+"""Rules whose scores are found out where they are not chosen by themselves."""
+HELD: Final = "target_score"
+ENOUGH: Final = 4
+"""Labels of a class from which on a quarter of them chooses recipe and checkpoint instead of training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Request:
         label: The label's column; None finds it.
         recipes: Recipes to try; none named means those that fit.
         budget: Minutes of training after which no further run begins.
-        few: Target rows of each class whose labels may be trained on.
+        few: Target rows of each class whose labels may be used.
         overrides: Settings of all recipes.
         rows: Rows of each file that are learned from at most; None for the usual number.
         side: Of the squares that images are squeezed to; None for the usual one.
@@ -161,19 +168,34 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _wanted(asked: Request, dataset: type[OwnFiles], path: Path) -> Wanted:
     """The suite of runs: all recipes on the one split."""
     *sources, target = dataset.domains
-    few = "" if asked.few is None else f"@{asked.few}"
-    kind = _kind(dataset)
+    kind, held = _kind(dataset), _held(asked)
+    few = "" if asked.few is None else f"@{asked.few - held}+{held}" if held else f"@{asked.few}"
     names = asked.recipes or RECIPES["few" if asked.few is not None else kind]
+    rule = HELD if held else RULES[kind]
+    rules = {"engine.selection": [*LOOKED_AT[kind], *([HELD] if held else [])], "engine.keep": rule}
     suite = Suite(
         splits=(f"{NAME}/{'+'.join(sources)}:{target}{few}",),
         recipes=tuple(names),
         seeds=asked.seeds,
-        headline=RULES[kind],
-        set={"protocol": "paper", **({} if kind == "classification" else {**NUMBERS, "engine.keep": RULES[kind]})},
+        headline=rule,
+        set={"protocol": "paper", **(rules if held or kind == "regression" else {})},
         plugins=(str(path),),
     )
     out = asked.out.resolve()
     return Wanted(out.name, suite, out.parent, None, (), (), asked.overrides, (), asked.workers, asked.device)
+
+
+def _held(asked: Request) -> int:
+    """How many of the labels of a class choose and do not train."""
+    return asked.few // ENOUGH if asked.few is not None else 0
+
+
+def _chosen_by(asked: Request) -> str:
+    """What recipe and checkpoint were chosen by, in words."""
+    if asked.few is None:
+        return "without target labels"
+    held = _held(asked)
+    return f"by {held} target labels of each class" if held else "by a rule that reads no target labels"
 
 
 def _kind(dataset: type[OwnFiles]) -> str:
@@ -241,13 +263,16 @@ def _finish(
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
     found, doubles = write_predictions(folder, run, dataset.description, found, names(asked.target))
     texts = [*doubles, *cautions(far, places, run, found)]
+    if asked.few is not None and not _held(asked):
+        sure = "what has trained on target labels looks sure of itself on the target"
+        texts.append(f"fewer than {ENOUGH} labels of a class leave none to choose by: {sure}")
     answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
     page = write_answer(folder, answer)
     head = ("recipe", rule, "source %", "target %", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]
     for line in columns([head, *lines]):
         say(line)
-    say(f"chosen without target labels: {run.identity.recipe}, seed {run.identity.seed}")
+    say(f"chosen {_chosen_by(asked)}: {run.identity.recipe}, seed {run.identity.seed}")
     for text in texts:
         warn(text)
     say(f"Predictions of all {found.count:,} rows: {folder / 'predictions.csv'}")

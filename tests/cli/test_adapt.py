@@ -165,10 +165,17 @@ def test_what_speaks_against_adaptation_is_said() -> None:
 def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> None:
     save(tmp_path / "new.csv", text(cells(50, 1)))
     words = ("--source", folder / "old shop.csv", "--target", tmp_path / "new.csv", "--label", "bought")
-    few = ("--few-shot", 3, "--seeds", 1, "--workers", 1, "--recipes", "source_only,fine_tuning", "phases.*.steps=20")
-    result = ask("adapt", *words, *few, "--out", tmp_path / "out")
+    few = ("--seeds", 1, "--workers", 1, "phases.*.steps=20")
+    result = ask("adapt", *words, "--few-shot", 4, *few, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
-    assert {row["recipe"] for row in rows(tmp_path / "out" / "leaderboard.csv")} == {"source_only", "fine_tuning"}
+    assert "chosen by 1 target labels of each class" in result.stdout
+    tried = {row["recipe"] for row in rows(tmp_path / "out" / "leaderboard.csv")}
+    assert tried == {"source_only", "fine_tuning", "source_and_target"}
+    models = [path.read_bytes() for path in (tmp_path / "out" / "models").glob("*/model.safetensors")]
+    assert len(set(models)) == 3
+    result = ask("adapt", *words, "--few-shot", 3, "--recipes", "source_only", *few, "--out", tmp_path / "three")
+    assert "chosen by a rule that reads no target labels" in result.stdout
+    assert "fewer than 4 labels of a class leave none to choose by" in " ".join(result.stderr.split())
 
 
 def test_without_time_or_rows_it_says_so(folder: Path, tmp_path: Path) -> None:
