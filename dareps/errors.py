@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
@@ -135,3 +136,12 @@ def _told(errors: Sequence[Any]) -> dict[str, Any]:
 def _depth(fault: Mapping[str, Any]) -> int:
     """How many keys lead to a fault; some name the last one beside their path."""
     return len(fault["loc"]) + ("key" in fault.get("ctx", {}))
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest spelling, or else what there is."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(known)}." if known else "There is none to choose from."

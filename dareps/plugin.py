@@ -5,14 +5,14 @@ package or in a user's own file, is then found by its name wherever a field is a
 """
 
 # Annotations are evaluated here: as strings, pydantic would compile those of the roots anew for each subclass.
-import difflib
 import importlib
 import importlib.util
+import inspect
 import math
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dareps.errors import ConfigError, ContractError
+from dareps.errors import suggestion as suggestion
 
 Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Strict(False)]
@@ -44,7 +45,7 @@ _roots: dict[str, "type[Plugin]"] = {}
 _discovered: set[str] = set()
 _loaded_files: set[Path] = set()
 _broken: list[ConfigError] = []
-_PACKAGES = {
+PACKAGES = {
     "alignment": "alignment",
     "augmentation": "data.augment",
     "balancer": "balancing",
@@ -127,6 +128,10 @@ class Plugin(Settings):
     @classmethod
     def __pydantic_init_subclass__(cls, family: str = "", abstract: bool = False, **_: Any) -> None:
         """Register the class: a root under its family, a concrete part under its name."""
+        own = inspect.get_annotations(cls)  # Settled, since parts below would evaluate their texts again.
+        own |= {name: ClassVar for name, text in own.items() if str(text).startswith("ClassVar")}
+        own |= {name: found.rebuild_annotation() for name, found in cls.model_fields.items() if name in own}
+        cls.__annotations__ = own
         if family:
             cls.family = family
             _roots[family] = cls
@@ -183,11 +188,19 @@ Part = TypeVar("Part", bound=Plugin)
 
 def find(root: type[Part], name: str) -> type[Part]:
     """The class called `name` in the family of `root`; an unknown name is a validation error with near spellings."""
-    known = plugins(root)
+    if root.family not in _discovered and in_file(root.family, name):
+        importlib.import_module(f"dareps.{PACKAGES[root.family]}.{name}")
+    known = plugins(root) if name not in _registry.get(root.family, {}) else _registry[root.family]
     if name in known:
-        return known[name]
+        return known[name]  # type: ignore[return-value]
     context = {"family": root.family, "fix": " ".join([suggestion(name, known), *map(str, _broken)])}
     raise PydanticCustomError("unknown_name", "no {family} has this name. {fix}", context)
+
+
+def in_file(family: str, name: str) -> bool:
+    """Whether a shipped file has a part's name, as most do: then others need not be imported to find it."""
+    place = f"dareps.{PACKAGES.get(family, '')}"
+    return name.isidentifier() and family in PACKAGES and importlib.util.find_spec(f"{place}.{name}") is not None
 
 
 def plugins(root: type[Part]) -> dict[str, type[Part]]:
@@ -196,11 +209,11 @@ def plugins(root: type[Part]) -> dict[str, type[Part]]:
     return dict(sorted(_registry.get(root.family, {}).items()))  # type: ignore[arg-type]
 
 
-def families() -> dict[str, type[Plugin]]:
-    """Every family's root class by family name."""
-    for family in _PACKAGES:
+def families(*names: str) -> dict[str, type[Plugin]]:
+    """Root classes by family name: of some families, or of all."""
+    for family in names or PACKAGES:
         discover(family)
-    return dict(sorted(_roots.items()))
+    return {family: root for family, root in sorted(_roots.items()) if not names or family in names}
 
 
 def discover(family: str) -> None:
@@ -208,7 +221,7 @@ def discover(family: str) -> None:
     if family in _discovered:
         return
     _discovered.add(family)
-    package = importlib.import_module(f"dareps.{_PACKAGES[family]}")
+    package = importlib.import_module(f"dareps.{PACKAGES[family]}")
     for module in pkgutil.iter_modules(package.__path__):
         if not module.name.startswith("_") and not module.ispkg:  # What is a package is another family's.
             importlib.import_module(f"{package.__name__}.{module.name}")
@@ -244,15 +257,6 @@ def load_file(path: Path) -> None:
         what = f"the plug-in file cannot be imported ({type(error).__name__}: {error})"
         raise ConfigError(str(path), what, fix="Run it with python to see the whole traceback.") from error
     _loaded_files.add(path)
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest spelling, or else what there is."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(known)}." if known else "There is none to choose from."
 
 
 def snake_case(name: str) -> str:

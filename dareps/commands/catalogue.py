@@ -11,7 +11,7 @@ from dareps.commands._fields import class_lines, field_texts, setting_lines
 from dareps.commands._output import columns, enumerated, warn
 from dareps.data._base import Protocol
 from dareps.errors import ConfigError
-from dareps.plugin import Plugin, Settings, families, find, plugins, suggestion
+from dareps.plugin import PACKAGES, Plugin, Settings, families, find, in_file, plugins, suggestion
 from dareps.recipe.bind import bind_run, find_config, load_plugins, parts, shipped
 from dareps.recipe.settings import Run
 from dareps.recipe.yaml_io import dump, read
@@ -88,16 +88,16 @@ def _places(name: str) -> Iterator[tuple[str, str]]:
         yield ("suites" if "splits" in read(path) else "recipes"), name
         return
     wanted, _, own = name.rpartition("/")
-    for kind in CONFIGS:
-        if own in shipped(kind) and wanted in ("", kind):
-            yield kind, own
-    for family in families():
-        if own in _parts(family) and wanted in ("", family):
+    found = [kind for kind in CONFIGS if own in shipped(kind) and wanted in ("", kind)]
+    yield from ((kind, own) for kind in found)
+    # Where that is enough, only shipped twins in a file of the name are looked for: all parts take long to import.
+    for family in [known for known in PACKAGES if in_file(known, own)] if found else families():
+        if wanted in ("", family) and own in _parts(family):
             yield family, own
 
 
 def _parts(family: str) -> Mapping[str, type[Plugin]]:
-    return plugins(families()[family])
+    return plugins(families(family)[family])
 
 
 def _config_lines(kind: str) -> list[tuple[str, str]]:

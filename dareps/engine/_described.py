@@ -10,9 +10,9 @@ from dareps.data.own.dataset import OwnFiles, dataset_of
 from dareps.data.own.description import described
 from dareps.errors import CheckpointError
 from dareps.recipe.bind import rebind
-from dareps.recipe.own_data import ENDINGS, described_text, nearest
+from dareps.recipe.own_data import described_text, nearest
 from dareps.recipe.settings import Run
-from dareps.recipe.yaml_io import parse
+from dareps.recipe.yaml_io import ENDINGS, parse
 
 
 def description_of(run: Run) -> dict[str, Any]:

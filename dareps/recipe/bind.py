@@ -18,9 +18,8 @@ from dareps.recipe.defaults import fill, resolve, with_fitting_rules
 from dareps.recipe.neutral import ENGINE_NEUTRAL, unsaid
 from dareps.recipe.origins import by_content
 from dareps.recipe.overrides import apply_overrides, parse_override
-from dareps.recipe.own_data import ENDINGS, load_description
 from dareps.recipe.settings import RECIPE_KEYS, Recipe, Run
-from dareps.recipe.yaml_io import read
+from dareps.recipe.yaml_io import ENDINGS, read
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 RUN_KEYS = ("data", "protocol", "engine")
@@ -79,6 +78,8 @@ def load_plugins(names: object, folder: Path) -> object:
     paths = [(folder / expanded(name, "plugins")).resolve() for name in names]
     for path in paths:
         if path.suffix in ENDINGS:
+            from dareps.recipe.own_data import load_description  # Takes long to import.
+
             load_description(path)
         else:
             load_file(path)

@@ -12,12 +12,11 @@ from dareps.data.own.dataset import dataset_of
 from dareps.data.own.description import Description, described, located
 from dareps.errors import ConfigError
 from dareps.plugin import register
-from dareps.recipe.yaml_io import dump, read
+from dareps.recipe.yaml_io import ENDINGS, dump, read
 
 if TYPE_CHECKING:
     from dareps.data.own.dataset import OwnFiles
 
-ENDINGS = (".yaml", ".yml")
 _known: dict[tuple[Path, int], type[OwnFiles]] = {}
 
 

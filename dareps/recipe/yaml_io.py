@@ -12,6 +12,8 @@ from yaml.nodes import MappingNode
 
 from dareps.errors import ConfigError
 
+ENDINGS = (".yaml", ".yml")
+"""Of files that are YAML."""
 _FLOAT = re.compile(r"^[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$")
 _BOOL = re.compile(r"^(true|false)$")
 

@@ -32,9 +32,9 @@ print(json.dumps(faults))
 
 def plugin_modules() -> list[str]:
     """Every plug-in file of every family, by the package's own list of families."""
-    from dareps.plugin import _PACKAGES
+    from dareps.plugin import PACKAGES
 
-    folders = [ROOT / "dareps" / package.replace(".", "/") for package in sorted(set(_PACKAGES.values()))]
+    folders = [ROOT / "dareps" / package.replace(".", "/") for package in sorted(set(PACKAGES.values()))]
     files = [file for folder in folders for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")]
     return [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
 

@@ -15,7 +15,6 @@ from dareps.plugin import Many, Settings
 
 Form = Literal["table", "rows", "series", "images"]
 Transform = Literal["standard", "log", "rank", "none"]
-ENDINGS = (".yaml", ".yml")
 
 
 class Place(Settings):
