@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dareps.data._base import Dataset
+from dareps.data._roots import locate_any
 from dareps.data.amazon_reviews import AmazonReviews
 from dareps.data.catalogue import check
 from dareps.data.digits import Digits
@@ -57,6 +58,8 @@ def test_the_published_nearest_neighbour_row() -> None:
 @pytest.mark.parametrize("name", sorted(plugins(Dataset)))
 def test_the_data_at_hand_is_whole(name: str) -> None:
     dataset = plugins(Dataset)[name]
+    if dataset.by_hand and all(locate_any((file.path, *file.others)) is None for file in dataset.files):
+        pytest.skip(f"{name} has to be got by hand, and is not there")
     assert len(check(name)) == len(dataset.files) + len(dataset.domains) + len(dataset().best_scores())
 
 

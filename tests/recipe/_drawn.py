@@ -17,8 +17,12 @@ from dareps.recipe.yaml_io import read
 from dareps.types import lead_task
 
 RECIPES = {name: read(path) for name, path in shipped("recipes").items()}
+TWINS = ("domainnet", "office_home", "pacs", "visda2017", "vlcs")
+"""Sets of photographs whose settings and defaults are those of office31."""
 SPLITS = [
-    f"{name}/{part.domains[0]}:{part.domains[1]}" for name, part in plugins(Dataset).items() if len(part.domains) > 1
+    f"{name}/{part.domains[0]}:{part.domains[1]}"
+    for name, part in plugins(Dataset).items()
+    if len(part.domains) > 1 and name not in TWINS
 ]
 NAMES = sorted({name for root in families().values() for name in plugins(root)})
 INNER = ("name", "weight", "schedule", "steps", "streams", "source", "target", "batch", "optimizer", "lr", "width")

@@ -29,6 +29,7 @@ SHAPES = {"conv1d": SERIES, "series_transformer": SERIES}
 FITTED = {
     "digit_cnn": {"padding": 2, "channels": (4, 6), "width": 6},
     "conv1d": {"channels": (4, 6), "kernels": (3,), "width": 6},
+    "conv2d": {"channels": (4, 6), "width": 6},
     "series_transformer": {"embedding": 4, "heads": 2, "hidden": 6, "width": 6},
     "module": {"import": "tests.encoders._nets:Digits", "stages": ("conv1", "conv2", "fc")},
     "table": {"blocks": ((3, 5), (20, 4)), "width": 6},
