@@ -188,9 +188,11 @@ Part = TypeVar("Part", bound=Plugin)
 
 def find(root: type[Part], name: str) -> type[Part]:
     """The class called `name` in the family of `root`; an unknown name is a validation error with near spellings."""
-    if root.family not in _discovered and in_file(root.family, name):
+    known = _registry.setdefault(root.family, {})
+    if name not in known and root.family not in _discovered and in_file(root.family, name):
         importlib.import_module(f"dareps.{PACKAGES[root.family]}.{name}")
-    known = plugins(root) if name not in _registry.get(root.family, {}) else _registry[root.family]
+    if name not in known:
+        plugins(root)
     if name in known:
         return known[name]  # type: ignore[return-value]
     context = {"family": root.family, "fix": " ".join([suggestion(name, known), *map(str, _broken)])}
@@ -288,6 +290,8 @@ def register(cls: type[Plugin]) -> None:
     Raises:
         ConfigError: A part that is defined elsewhere has this name.
     """
+    if not cls.__module__.startswith("dareps.") and cls.family in PACKAGES:
+        discover(cls.family)  # Shipped names come first, whoever is imported first.
     known = _registry.setdefault(cls.family, {})
     other = known.get(cls.name)
     if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):

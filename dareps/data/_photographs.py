@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dareps.data._photo_files import Listed
 
+Scaled = Literal["imagenet", "unit"]
 IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation by channel, of pixels from 0 to 1, that networks were pretrained with."""
 PUBLISHED: Final[Mapping[str, Any]] = {
@@ -39,6 +40,11 @@ def placed(folder: str, *others: str, count: int) -> RemoteFile:
     return RemoteFile("", folder, kind="folder", count=count, others=others)
 
 
+def frame_of(crop: int | None, pixels: Scaled) -> Frame:
+    """The middle of an image, scaled."""
+    return Frame(crop, *IMAGENET) if pixels == "imagenet" else Frame(crop)
+
+
 class Photographs(Dataset, abstract=True):
     """Photographs in a folder for each domain, with a sub-folder for each class.
 
@@ -50,7 +56,7 @@ class Photographs(Dataset, abstract=True):
     """Side of the squares that photographs are squeezed to, bilinear."""
     crop: int | None = Field(224, ge=8)
     """Side of the middle that encoders see, where no augmentation has cropped yet; None for all."""
-    pixels: Literal["imagenet", "unit"] = "imagenet"
+    pixels: Scaled = "imagenet"
     """How channels are scaled: by the mean and deviation of ImageNet's, or from 0 to 1."""
 
     def rows(self, domain: str) -> DomainRows:
@@ -72,7 +78,7 @@ class Photographs(Dataset, abstract=True):
 
     def frame(self) -> Frame:
         """The middle `crop` pixels, scaled as `pixels` says."""
-        return Frame(self.crop, *(IMAGENET if self.pixels == "imagenet" else ((), ())))
+        return frame_of(self.crop, self.pixels)
 
     def read_rows(self, path: Path) -> Iterator[np.ndarray] | None:
         """Pixels of the images of a folder, by name, in pieces; None for a file."""

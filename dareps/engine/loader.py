@@ -76,12 +76,13 @@ class LoaderPool(Pool):
         )
 
     def block(self, start: int, count: int) -> Tensor:
-        """Row numbers (count, S, n) of the next steps, whose rows the loader begins to fetch."""
+        """A place (count, S, n) for each row of the next steps, which the loader knows and begins to fetch."""
         if start != self.next:  # Else the loader is already fetching them.
             self.order.start = start
             self.batches = iter(self.loader)
         self.next = start + count
-        return super().block(start, count)
+        rows = sum(order.batch for _, order in self.orders[0])
+        return torch.zeros((count, len(self.orders), rows), dtype=torch.int64, device=self.device)
 
     def gather(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Inputs (*lead, n, *shape) and labels (*lead, n) or (*lead, n, size) of the next step, on the device."""

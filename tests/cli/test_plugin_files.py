@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli._ask import ask, refused
+from tests.cli._ask import ask, refused, spawned
 
 
 def test_it_is_listed_with_its_first_line(loss_file: Path):
@@ -73,3 +73,13 @@ def test_a_file_that_cannot_be_used_is_refused(text: str, parts: list[str], tmp_
     line = refused("train", "dann", "--plugin", path)
     for part in parts:
         assert part in line
+
+
+def test_a_taken_name_is_the_users_mistake_whoever_is_imported_first(tmp_path: Path):
+    body = "    def __call__(self, source, target):\n        return (source.mean(0) - target.mean(0)).square().sum()\n"
+    text = f'from dareps.alignment import Alignment\n\n\nclass MMD(Alignment):\n    """Mine."""\n\n{body}'
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    done = spawned("train", "source_only", "--dry-run", "--plugin", "mine.py", cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "mine.MMD: the name 'mmd' is taken by dareps.alignment.mmd.MMD. Choose another class name." in line

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from dareps.data._decoding import IMAGES, Decoder, image_files
-from dareps.data._roots import built_rows, stamp
+from dareps.data._roots import mapped_rows, stamp
 from dareps.data.own._arrays import Arrays
 from dareps.errors import DataError
 
@@ -37,9 +37,9 @@ def read_images(folder: Path, side: int = SIDE) -> Arrays:
     if "" in classes and any(classes):
         stray = files[classes.index("")].name
         raise DataError(str(folder), "some images lie in sub-folders and some do not", stray, "Give each a class.")
-    shape = len(files), 3, side, side
     decoder = Decoder(tuple(files), side, "box")
-    x = built_rows(f"images-{stamp(*files)}-{side}.npy", shape, lambda: decoder.read(np.arange(len(files))))
+    mapped = mapped_rows(f"images-{stamp(*files)}-{side}.npy", decoder.shape, decoder.fill)
+    x = decoder.read(np.arange(len(files))) if mapped is None else mapped
     return Arrays(x, {LABEL: np.asarray(classes)} if any(classes) else {})
 
 

@@ -79,10 +79,9 @@ class OwnFiles(Dataset, abstract=True):
 
     def frame(self) -> Frame:
         """The middle `crop` pixels, scaled as `pixels` says."""
-        from dareps.data._photographs import IMAGENET
+        from dareps.data._photographs import frame_of
 
-        scales = IMAGENET if self.description.pixels == "imagenet" else ((), ())
-        return Frame(self.description.crop, *scales)
+        return frame_of(self.description.crop, self.description.pixels)
 
     def read_rows(self, path: Path) -> Iterator[np.ndarray]:
         """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read."""
