@@ -266,7 +266,8 @@ def _finish(
     if asked.few is not None and not _held(asked):
         sure = "what has trained on target labels looks sure of itself on the target"
         texts.append(f"fewer than {ENOUGH} labels of a class leave none to choose by: {sure}")
-    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts))
+    words = (_chosen_by(asked), asked.few)
+    answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts), *words)
     page = write_answer(folder, answer)
     head = ("recipe", rule, "source %", "target %", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]

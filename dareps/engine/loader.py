@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -73,6 +74,7 @@ class LoaderPool(Pool):
             collate_fn=_as_it_is,
             persistent_workers=workers > 0,
             pin_memory=self.device.type == "cuda",
+            worker_init_fn=_undisturbed,
         )
 
     def block(self, start: int, count: int) -> Tensor:
@@ -94,6 +96,11 @@ class LoaderPool(Pool):
             task: self.as_labels(labels.to(self.device, non_blocking=True)).view(*index.shape, *labels.shape[1:])
             for task, labels in y.items()
         }
+
+
+def _undisturbed(number: int) -> None:
+    """Ctrl-C goes to all processes of a terminal; it is the training one that answers, and ends its loaders."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:

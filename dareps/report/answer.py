@@ -36,6 +36,8 @@ class Answer:
         domains: Names, sources first, the target last.
         task: What is predicted.
         rule: What recipes and checkpoints were chosen by.
+        chosen: Which target labels that read, in words.
+        few: Labels of each class of the target that were used; None for none.
         distance: How far source and target are apart.
         places: Recipes, best first.
         run: The chosen run.
@@ -51,6 +53,8 @@ class Answer:
     run: Outcome
     predicted: Predicted
     cautions: tuple[str, ...]
+    chosen: str = "without target labels"
+    few: int | None = None
 
     @property
     def target(self) -> str:

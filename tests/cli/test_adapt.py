@@ -169,6 +169,11 @@ def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> 
     result = ask("adapt", *words, "--few-shot", 4, *few, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert "chosen by 1 target labels of each class" in result.stdout
+    page = " ".join((tmp_path / "out" / "report.html").read_text(encoding="utf-8").split())
+    assert "by target_score, by 1 target labels of each class" in page
+    assert "4 of each class with labels" in page
+    assert "without target labels" not in page
+    assert "reads no target label" not in page
     tried = {row["recipe"] for row in rows(tmp_path / "out" / "leaderboard.csv")}
     assert tried == {"source_only", "fine_tuning", "source_and_target"}
     models = [path.read_bytes() for path in (tmp_path / "out" / "models").glob("*/model.safetensors")]
