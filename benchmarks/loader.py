@@ -32,6 +32,7 @@ from dareps.data._photographs import IMAGENET
 from dareps.data.pacs import PACS
 from dareps.engine.building import split_of
 from dareps.engine.loop import Trainer
+from dareps.engine.memory import keep_freed_memory
 from dareps.engine.rows import Pool
 from dareps.maths.noise import Noise
 from dareps.recipe.bind import bind_run
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    keep_freed_memory()  # As runs do.
     with tempfile.TemporaryDirectory() as folder:
         drawn(Path(folder) / "pacs")
         os.environ |= {"DAREPS_DATA": folder, "DAREPS_CACHE": str(Path(folder) / "cache")}

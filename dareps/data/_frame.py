@@ -52,7 +52,7 @@ class Frame:
         if not self.mean:
             return x
         mean, spread = _channels(self.mean, x.device, x.dtype), _channels(self.spread, x.device, x.dtype)
-        return (x - mean) / spread
+        return (x - mean).div_(spread)
 
     def before(self, module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The same as a hook of the module that reads rows."""

@@ -63,11 +63,13 @@ class LoaderPool(Pool):
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
         """Keep the arrays where they are."""
         self.rows, self.order, self.next = _HostRows(parts, self.tasks), _Order(self.numbers), -1
+        self.loader: DataLoader[Any] | None = None
+        self.batches: Iterator[Any] = iter(())
 
     def start(self, workers: int, clock: Clock) -> None:
         """Start the loader with that many processes."""
         super().start(workers, clock)
-        self.loader: DataLoader[Any] = DataLoader(
+        self.loader = DataLoader(
             self.rows,
             batch_sampler=self.order,
             num_workers=workers,
@@ -77,8 +79,16 @@ class LoaderPool(Pool):
             worker_init_fn=_undisturbed,
         )
 
+    def close(self) -> None:
+        """Let the loader go while nothing else does.
+
+        One that is collected together with the pool cannot tell its processes to end, and waits 5 s for each.
+        """
+        self.loader, self.batches, self.next = None, iter(()), -1
+
     def block(self, start: int, count: int) -> Tensor:
         """A place (count, S, n) for each row of the next steps, which the loader knows and begins to fetch."""
+        assert self.loader is not None
         if start != self.next:  # Else the loader is already fetching them.
             self.order.start = start
             self.batches = iter(self.loader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -123,21 +123,21 @@ class Trainer:
 
     def _phase(self, plan: Plan) -> None:
         self.enter(plan)
-        pool = self.pool(plan)
-        step = self.steps(plan, pool)
-        while not self._over(plan):
-            start, stop = self.position.step, self._boundary(plan)
-            self._window(plan, pool, step, start, stop)
-            self.position.step = stop
-            refresh_due(self.population, self.evaluators, self.ledgers, plan.offset + stop, plan)
-            if plan.offset + stop in self.points:
-                self._evaluate(plan.offset + stop)
-                if self._let_go(plan, plan.offset + stop):
+        with closing(self.pool(plan)) as pool:
+            step = self.steps(plan, pool)
+            while not self._over(plan):
+                start, stop = self.position.step, self._boundary(plan)
+                self._window(plan, pool, step, start, stop)
+                self.position.step = stop
+                refresh_due(self.population, self.evaluators, self.ledgers, plan.offset + stop, plan)
+                if plan.offset + stop in self.points:
+                    self._evaluate(plan.offset + stop)
+                    if self._let_go(plan, plan.offset + stop):
+                        step = self.steps(plan, pool)
+                if stop in thaws(self.population, plan.phase):
+                    freeze_rest(self.population, moving_in(self.population, plan, stop))
                     step = self.steps(plan, pool)
-            if stop in thaws(self.population, plan.phase):
-                freeze_rest(self.population, moving_in(self.population, plan, stop))
-                step = self.steps(plan, pool)
-            self._after_window(plan, stop)
+                self._after_window(plan, stop)
         self._close(plan)
 
     def enter(self, plan: Plan) -> None:

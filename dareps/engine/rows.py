@@ -150,6 +150,9 @@ class Pool:
         """Get ready, with that many processes where rows come from a loader; time is counted on the clock."""
         self.clock = clock
 
+    def close(self) -> None:
+        """End what `start` began."""
+
     def hold(self, parts: Sequence[Part | LabelledPart]) -> None:
         """Take in the rows of all streams and seeds, in the order that row numbers count them.
 
@@ -201,7 +204,7 @@ class Pool:
     def as_input(self, x: Tensor, index: Tensor) -> Tensor:
         """Gathered rows as the network reads them: floating, images from 0 to 1, with the leading shape of `index`."""
         if not x.is_floating_point():
-            x = x.to(self.dtype) / 255
+            x = x.to(self.dtype).div_(255)
         return x.view(*index.shape, *x.shape[1:]) if index.dim() > 1 else x
 
     def batch(self, x: Tensor, y: Mapping[str, Tensor], noise: NoiseSource) -> Batch:

@@ -1,3 +1,5 @@
+from multiprocessing import active_children
+
 import pytest
 
 from dareps.engine.loop import Stopped
@@ -16,6 +18,13 @@ def test_rows_from_a_loader_train_the_same_model(recipe, loaders):
     loaded.train()
     assert distance(weights_of(resident), weights_of(loaded)) == 0
     assert resident.ledgers[0].curves == loaded.ledgers[0].curves
+
+
+def test_processes_end_with_the_training():
+    others = set(active_children())
+    trainer = trainer_of([run_of("dann", (*SHORT, *LOADER, ("engine.loaders", 2)))])
+    trainer.train()
+    assert set(active_children()) == others
 
 
 def test_stacked_seeds_read_a_loader_too():

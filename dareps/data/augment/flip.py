@@ -28,4 +28,6 @@ class Flip(Augmentation):
 
         need_images(self.name, x)
         hit = noise.uniform(f"{place}/hit", (x.shape[0],)) < self.probability
-        return torch.where(hit[:, None, None, None], x.flip(3), x)
+        columns = torch.arange(x.shape[3], device=x.device)
+        wanted = torch.where(hit[:, None], columns.flip(0), columns)
+        return x.gather(3, wanted[:, None, None, :].expand(x.shape))
