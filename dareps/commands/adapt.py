@@ -21,9 +21,6 @@ from dareps.suite._files import write_whole
 from dareps.suite.settings import Entry, Suite
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from dareps.data._base import LabelledPart, Part
     from dareps.data.own.dataset import OwnFiles
     from dareps.engine.outcome import Outcome
     from dareps.transfer.relation import Distance
@@ -194,8 +191,10 @@ def _chosen_by(asked: Request) -> str:
     """What recipe and checkpoint were chosen by, in words."""
     if asked.few is None:
         return "without target labels"
+    from dareps.report._format import counted
+
     held = _held(asked)
-    return f"by {held} target labels of each class" if held else "by a rule that reads no target labels"
+    return f"by {counted(held, 'target label')} of each class" if held else "by a rule that reads no target labels"
 
 
 def _kind(dataset: type[OwnFiles]) -> str:
@@ -206,13 +205,17 @@ def _answered(asked: Request, wanted: Wanted, dataset: type[OwnFiles], clock: fl
     from dareps.commands._device import uses_cuda
     from dareps.engine.building import split_of
     from dareps.suite.bench import keys_of
-    from dareps.suite.distances import distance
+    from dareps.suite.distances import distance, rows_of
     from dareps.suite.store import Store
     from dareps.tracking import make_tracker
 
     runs = sorted(wanted.runs(), key=lambda run: run.seed)  # Every recipe once before any twice: time may be short.
     data = split_of(runs[0])
-    far = distance(*(_rows(side) for side in (data.source_train, data.target_train)))
+    rows = [rows_of(side) for side in (data.source_train, data.target_train)]
+    if min(map(len, rows)) < 2:
+        what = "a side has fewer than two rows to learn from"
+        raise DataError("adapt", what, " and ".join(f"{len(own):,}" for own in rows), "Give files of more rows.")
+    far = distance(*rows)
     say(f"shift: proxy A-distance {far.proxy:.2f} of 0 to 2, MMD {far.mmd:.4f} with p = {far.p:.3f} by permutation")
     store = Store(wanted.out / wanted.title)
     with store.exclusive():
@@ -235,12 +238,6 @@ def _answered(asked: Request, wanted: Wanted, dataset: type[OwnFiles], clock: fl
     _finish(asked, wanted, dataset, store.folder, outcomes, far)
     say(f"{duration(time.monotonic() - clock)} in all")
     return 0
-
-
-def _rows(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
-    import numpy as np
-
-    return np.concatenate([part.x for part in parts])
 
 
 def _over(asked: Request, clock: float) -> Callable[[], bool]:

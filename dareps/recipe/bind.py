@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ RESULTS_VERSION = "2"
 """Raised when a change of the engine alters results; part of every key."""
 
 
-def shipped(kind: str) -> dict[str, Path]:
+@cache
+def shipped(kind: str) -> Mapping[str, Path]:
     """Name -> file of the shipped `recipes` or `suites`."""
     return {path.stem: path for path in sorted((CONFIGS / kind).glob("*.yaml"))}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,16 @@ def _mapping(loader: _Loader, node: MappingNode, deep: bool = False) -> dict[Any
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+@lru_cache(maxsize=256)
+def _value(text: str) -> Any:
+    """What a text holds. A suite of many runs asks for the same recipes again and again."""
+    return yaml.load(text, _Loader)  # the loader is a SafeLoader
+
+
 def parse(text: str, where: str) -> Any:
     """The value of a YAML text; a fault is a `ConfigError` that names the line."""
     try:
-        return yaml.load(text, _Loader)  # the loader is a SafeLoader
+        return deepcopy(_value(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}:{mark.line + 1}" if mark is not None else where

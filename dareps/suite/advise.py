@@ -28,7 +28,7 @@ from dareps.recipe.settings import Run
 from dareps.sharing._modules import Group
 from dareps.suite._results import dataset_name, split_name
 from dareps.suite.bench import keys_of
-from dareps.suite.distances import ROWS, comparable, thinned
+from dareps.suite.distances import ROWS, comparable, rows_of, thinned
 from dareps.suite.hindsight import Told
 from dareps.suite.relate import declared_target
 from dareps.transfer import LEEP, NCE, HScore, LogME, proxy_a_distance
@@ -205,7 +205,7 @@ def labelled_rows(run: Run, data: SplitData, task: Task) -> tuple[np.ndarray, np
         what = f"the labelled target rows of {task.name} are of fewer than two classes, rows"
         raise DataError(where, what, len(known), "Declare more of them, or choose another task.")
     kept = np.sort(_spread(known, LABELLED))
-    return np.concatenate([part.x for part in parts])[kept], labels[kept]
+    return np.asarray(rows_of(parts)[kept]), labels[kept]
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -214,7 +214,7 @@ def _spread(rows: np.ndarray, most: int) -> np.ndarray:
 
 def _thinned(parts: Sequence[Part | LabelledPart], side: str) -> np.ndarray:
     """The rows that distances look at, in their own shape."""
-    x = np.concatenate([part.x for part in parts])
+    x = rows_of(parts)
     places = thinned(np.arange(len(x))[:, None], side, most=ROWS)[:, 0].astype(int)
     return np.asarray(x[places])
 

@@ -1,15 +1,20 @@
 """How far two samples of rows are apart, without any label: proxy A-distance, and MMD with a permutation test.
 
-Rows are flattened, at most 500 a side are taken by a keyed choice, columns are standardised over both sides together,
-and rows of more than 50 numbers are replaced by their first 50 principal components, again of both sides together.
+At most 500 rows a side are taken by a keyed choice, large images averaged to 64 by 64 pixels, rows flattened, columns
+standardised over both sides together, and rows of more than 50 numbers replaced by their first 50 principal components,
+again of both sides together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from dareps.data._base import LabelledPart, Part
+from dareps.data._lazy import joined
+from dareps.engine.inputs import shrunk
 from dareps.maths.keys import key_of
 from dareps.transfer import proxy_a_distance
 from dareps.transfer.relation import Distance
@@ -39,10 +44,15 @@ def distance(source: np.ndarray, target: np.ndarray) -> Distance:
     return Distance(proxy_a_distance(*rows), float(mmd), p, counts, rows[0].shape[1])
 
 
+def rows_of(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
+    """The rows of all parts; lazy ones stay lazy, since only some will be looked at."""
+    return joined(*(part.x for part in parts))
+
+
 def thinned(rows: np.ndarray, *key: object, most: int = ROWS) -> np.ndarray:
     """At most `most` of rows (n, *shape), flattened to (k, d), float64, in an order that is a function of the key."""
     order = np.random.Generator(np.random.Philox(key=key_of("thinned", *key) % 2**64)).permutation(len(rows))
-    return rows[order[:most]].reshape(min(len(rows), most), -1).astype(np.float64)
+    return shrunk(rows[order[:most]]).reshape(min(len(rows), most), -1).astype(np.float64)
 
 
 def comparable(source: np.ndarray, target: np.ndarray, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dareps.data._base import LabelledPart, Part, SplitData
 from dareps.recipe.settings import Run
-from dareps.suite.distances import distance
+from dareps.suite.distances import distance, rows_of
 from dareps.transfer.relation import Distance, Labels, finer
 from dareps.transfer.routes import Answer
 from dareps.types import Task
@@ -61,7 +61,7 @@ def relate(run: Run, data: SplitData) -> Relation:
     every: Mapping[str, tuple[int, ...]] = getattr(type(run.data), "forms", {})
     forms = {part.domain: every[part.domain] for part in (*first, *second) if part.domain in every}
     forms = forms if len(set(forms.values())) > 1 else {}
-    far = distance(_rows(first), _rows(second)) if second and not forms else None
+    far = distance(rows_of(first), rows_of(second)) if second and not forms else None
     begun = data.source_train if data.target_train else data.source_train[:1]
     told = declared_target(run, data) if data.target_train else data.source_train[1:] or begun
     labels = tuple(_labels(task, begun, told) for task in run.tasks)
@@ -96,7 +96,3 @@ def _finer(tasks: Sequence[Task], parts: Sequence[LabelledPart]) -> list[tuple[s
         if task.kind == "classification"
     }
     return [(a, b) for a in classes for b in classes if a != b and finer(classes[a], classes[b])]
-
-
-def _rows(parts: Sequence[Part | LabelledPart]) -> np.ndarray:
-    return np.concatenate([part.x for part in parts])

@@ -139,8 +139,9 @@ class Suite(Settings):
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The recipes as entries, by name; of two of one name the one listed wins over that of `all`."""
-        every = [name for name in adapting() if EVERY in self.recipes and name not in self.without]
-        return tuple({entry.name: entry for entry in [*map(entry_of, every), *self.listed]}.values())
+        every = adapting() if EVERY in self.recipes else []
+        some = [entry_of(name) for name in every if name not in self.without]
+        return tuple({entry.name: entry for entry in [*some, *self.listed]}.values())
 
 
 def entry_of(recipe: str) -> Entry:

@@ -168,9 +168,9 @@ def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> 
     few = ("--seeds", 1, "--workers", 1, "phases.*.steps=20")
     result = ask("adapt", *words, "--few-shot", 4, *few, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
-    assert "chosen by 1 target labels of each class" in result.stdout
+    assert "chosen by 1 target label of each class" in result.stdout
     page = " ".join((tmp_path / "out" / "report.html").read_text(encoding="utf-8").split())
-    assert "by target_score, by 1 target labels of each class" in page
+    assert "by target_score, by 1 target label of each class" in page
     assert "4 of each class with labels" in page
     assert "without target labels" not in page
     assert "reads no target label" not in page

@@ -17,7 +17,7 @@ from dareps.transfer import Train
 RECIPES = tuple(sorted(shipped("recipes")))
 ADAPTING = (*adapting(), "fine_tuning")
 """Recipes for data from files: of those that read target labels one."""
-FEW = (("data.limit", 200), ("engine.evaluations", 1))
+FEW = (("data.limit", 200), ("engine.evaluations", 1), ("engine.validation_rows", 100))
 DIGITS8 = ("digits8/fonts:scans", "digits8/scans:fonts")
 FILES = (
     *("amazon_reviews/books:dvd", "amazon_reviews/books+dvd:kitchen", "office_caltech10_surf/caltech:amazon"),

@@ -14,7 +14,7 @@ from dareps.data.own._ids import names_rows
 from dareps.data.own._kinds import Found, ambiguous, as_numbers, as_text, column_kind, label_kind, one_spelling
 from dareps.data.own._rows import Loaded, columns_of
 from dareps.data.own.description import Asked, Description, Form, Wanted
-from dareps.errors import DataError
+from dareps.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +38,8 @@ def completed(description: Description) -> tuple[Description, list[str]]:
     form = _form(where, description, rows)
     tasks = dict(_tasks(where, description, rows))
     filled = description.model_copy(update={"form": form, "tasks": tasks})
+    if form != "images" and "side" in description.model_fields_set:
+        raise ConfigError(f"{where}: side", f"only images have a side, not {form}", description.side, "Leave it out.")
     notes: list[str] = []
     if form == "table":
         columns = dict(_columns(where, filled, rows, notes))
@@ -146,6 +148,8 @@ def _columns(
     for name in description.columns:
         if name not in _all(rows):
             raise DataError(where, "no file has this column", name, f"There are {', '.join(_all(rows))}.")
+        if name in description.tasks:
+            notes.append(f"column {name}: it is the label, so what `columns` says of it does not count")
     for name in (column for column in _all(rows) if column not in description.tasks):
         wanted = description.columns.get(name, Wanted())
         if wanted.kind == "ignore":
