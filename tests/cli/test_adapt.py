@@ -186,6 +186,9 @@ def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> 
 def test_without_time_or_rows_it_says_so(folder: Path, tmp_path: Path) -> None:
     words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv")
     assert "no run has finished" in refused("adapt", *words, "--budget", 0, "--out", tmp_path / "out", *QUICK)
+    save(tmp_path / "one.csv", text(cells(1), label=False))
+    words = ("--source", folder / "old shop.csv", "--target", tmp_path / "one.csv")
+    assert "adapt: a side has fewer than two rows to learn from" in refused("adapt", *words, "--out", tmp_path / "one")
     save(tmp_path / "ten.csv", text(cells(10), label=False))
     words = ("--source", folder / "old shop.csv", "--target", tmp_path / "ten.csv")
     result = ask("adapt", *words, "--out", tmp_path / "ten", *QUICK)

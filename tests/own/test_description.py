@@ -55,6 +55,15 @@ def test_what_is_left_open_is_found_and_said(tmp_path: Path) -> None:
     assert notes[1] == "label bought: 2 classes: no, yes (in old)"
 
 
+def test_what_has_no_effect_is_told_or_refused(tmp_path: Path) -> None:
+    path = tables(tmp_path)
+    tasks = {"bought": {"kind": "classification"}}
+    _, notes = found(path, tasks=tasks, columns={"bought": {"kind": "ignore"}})
+    assert any(note.startswith("column bought: it is the label") for note in notes)
+    with pytest.raises(ConfigError, match="only images have a side, not table"):
+        found(path, side=64)
+
+
 def test_a_complete_description_reads_back_equal_and_needs_no_files(tmp_path: Path) -> None:
     own, _ = found(tables(tmp_path))
     (tmp_path / "whole.yaml").write_text(described_text(own))

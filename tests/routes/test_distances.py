@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dareps.data._base import Part
+from dareps.data._lazy import Mapped, lazily
 from dareps.errors import DataError
-from dareps.suite.distances import DIVISIONS, ROWS, WIDTH, comparable, distance, permutation_p, thinned
+from dareps.suite.distances import DIVISIONS, ROWS, WIDTH, comparable, distance, permutation_p, rows_of, thinned
 
 PROPERTY = settings(max_examples=25, deadline=None)
 VALUES = st.floats(-3, 3, allow_subnormal=False)
@@ -85,6 +87,26 @@ def test_rows_are_taken_by_key():
     assert len(np.unique(first[:, 0])) == ROWS
     assert not (first == other).all()
     assert len(thinned(rows[:5], "a")) == 5
+
+
+def test_only_rows_that_are_looked_at_are_read():
+    class Counted(Mapped):
+        def read(self, numbers):
+            read.extend(numbers)
+            return Mapped.read(self, numbers)
+
+    read: list[int] = []
+    pixels = (40 * noise(2 * ROWS, 1, 4, 4) + 128).clip(0, 255).astype(np.uint8)
+    rows = rows_of([Part("a", "target", lazily(Counted(own))) for own in (pixels[:700], pixels[700:])])
+    assert len(rows) == 2 * ROWS
+    assert (thinned(rows, "a") == thinned(pixels, "a")).all()
+    assert len(read) == ROWS
+
+
+def test_large_images_are_averaged():
+    rows = noise(3, 1, 128, 128)
+    assert thinned(rows, "a").shape == (3, 64 * 64)
+    assert np.sort(thinned(rows, "a").mean(axis=1)) == pytest.approx(np.sort(rows.mean(axis=(1, 2, 3))), abs=1e-6)
 
 
 def test_a_side_of_one_row_is_refused():
