@@ -102,8 +102,12 @@ class Workers:
 
     def stop(self) -> None:
         """Ask all workers to leave a checkpoint and end; those that do not are killed."""
-        for _ in self._wound_down():
-            pass
+        try:
+            for _ in self._wound_down():
+                pass
+        finally:
+            for worker in self._alive:  # Ctrl-C in between: Python would wait for them when it ends.
+                worker.process.kill()
 
     def _wound_down(self) -> Iterator[Event]:
         """End all workers; yields what was finished before they heard of it, so that nothing computed is lost."""
