@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dareps.commands._few_shot import ENOUGH, RULE, chosen_by, need_labels
+from dareps.commands._few_shot import held as held_of
 from dareps.commands._output import columns, duration, note, say, warn
 from dareps.commands.bench import Wanted, carried_out
 from dareps.commands.train import STOPPED, one_thread
@@ -40,9 +42,6 @@ LOOKED_AT: Final = {
     "regression": ["last", "source_score", "dev", "importance_weighted"],
 }
 """Rules whose scores are found out where they are not chosen by themselves."""
-HELD: Final = "target_score"
-ENOUGH: Final = 4
-"""Labels of a class from which on a quarter of them chooses recipe and checkpoint instead of training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,13 @@ def adapt(asked: Request) -> int:
         ConfigError: What was asked for does not go together.
         DataError: Files cannot be used.
     """
+    from dareps.recipe.bind import find_config
+
     clock = time.monotonic()
     one_thread()
+    for name in asked.recipes:  # A wrong name must not show after long files have been read.
+        if name != LABELLED.name:
+            find_config("recipes", name)
     dataset, path = _described(asked)
     wanted = _wanted(asked, dataset, path)
     return _answered(asked, wanted, dataset, clock)
@@ -124,7 +128,10 @@ def _keep(path: Path, description: Description) -> None:
         ConfigError: The folder holds an answer about other files.
         StoreError: It cannot be written.
     """
-    if path.is_file() and not continues(described(read(path), str(path)), description):
+    from dareps.suite.store import FILE
+
+    answered = path.is_file() and (path.parent / FILE).is_file()
+    if answered and not continues(described(read(path), str(path)), description):
         what = "the folder holds an answer about other files, or other rows of them"
         raise ConfigError("--out", what, str(path.parent), "Choose another folder.")
     write_whole(path, described_text(description))
@@ -165,11 +172,14 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _wanted(asked: Request, dataset: type[OwnFiles], path: Path) -> Wanted:
     """The suite of runs: all recipes on the one split."""
     *sources, target = dataset.domains
-    kind, held = _kind(dataset), _held(asked)
+    if asked.few is not None:
+        need_labels(asked.few, dataset)
+    kind, held = _kind(dataset), held_of(asked.few)
     few = "" if asked.few is None else f"@{asked.few - held}+{held}" if held else f"@{asked.few}"
-    names = asked.recipes or RECIPES["few" if asked.few is not None else kind]
-    rule = HELD if held else RULES[kind]
-    rules = {"engine.selection": [*LOOKED_AT[kind], *([HELD] if held else [])], "engine.keep": rule}
+    usual = RECIPES["few" if asked.few is not None else kind]
+    names = [LABELLED if own == LABELLED.name else own for own in asked.recipes or usual]
+    rule = RULE if held else RULES[kind]
+    rules = {"engine.selection": [*LOOKED_AT[kind], *([RULE] if held else [])], "engine.keep": rule}
     suite = Suite(
         splits=(f"{NAME}/{'+'.join(sources)}:{target}{few}",),
         recipes=tuple(names),
@@ -180,21 +190,6 @@ def _wanted(asked: Request, dataset: type[OwnFiles], path: Path) -> Wanted:
     )
     out = asked.out.resolve()
     return Wanted(out.name, suite, out.parent, None, (), (), asked.overrides, (), asked.workers, asked.device)
-
-
-def _held(asked: Request) -> int:
-    """How many of the labels of a class choose and do not train."""
-    return asked.few // ENOUGH if asked.few is not None else 0
-
-
-def _chosen_by(asked: Request) -> str:
-    """What recipe and checkpoint were chosen by, in words."""
-    if asked.few is None:
-        return "without target labels"
-    from dareps.report._format import counted
-
-    held = _held(asked)
-    return f"by {counted(held, 'target label')} of each class" if held else "by a rule that reads no target labels"
 
 
 def _kind(dataset: type[OwnFiles]) -> str:
@@ -260,17 +255,18 @@ def _finish(
     found = predicted(folder, run, outcomes, dataset().rows(target).x)
     found, doubles = write_predictions(folder, run, dataset.description, found, names(asked.target))
     texts = [*doubles, *cautions(far, places, run, found)]
-    if asked.few is not None and not _held(asked):
+    if asked.few is not None and not held_of(asked.few):
         sure = "what has trained on target labels looks sure of itself on the target"
         texts.append(f"fewer than {ENOUGH} labels of a class leave none to choose by: {sure}")
-    words = (_chosen_by(asked), asked.few)
+    words = (chosen_by(asked.few), asked.few)
     answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts), *words)
     page = write_answer(folder, answer)
-    head = ("recipe", rule, "source %", "target %", "seeds")
+    unit = "%" if found.classes else "R2 %"
+    head = ("recipe", rule, f"source {unit}", f"target {unit}", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]
     for line in columns([head, *lines]):
         say(line)
-    say(f"chosen {_chosen_by(asked)}: {run.identity.recipe}, seed {run.identity.seed}")
+    say(f"chosen {chosen_by(asked.few)}: {run.identity.recipe}, seed {run.identity.seed}")
     for text in texts:
         warn(text)
     say(f"Predictions of all {found.count:,} rows: {folder / 'predictions.csv'}")

@@ -64,10 +64,12 @@ def predict(run: Path, file: Path, out: Path | None, device: str, coverage: floa
 
     told = _Told(model, coverage, images=names(file), text=file.is_file() and file.suffix not in (".npy", ".npz"))
     if out is None:
-        for text in told.texts(pieces):
-            say(text.rstrip("\n"))
+        with warnings_told(warn):
+            for text in told.texts(pieces):
+                say(text.rstrip("\n"))
         return
-    write_pieces(out, told.texts(pieces))
+    with warnings_told(warn):
+        write_pieces(out, told.texts(pieces))
     say(f"{told.count} rows: {out}")
 
 

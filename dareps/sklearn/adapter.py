@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 from dareps.engine.device import device_of
 from dareps.engine.execute import Surroundings, execute
 from dareps.engine.predict import Model, load
-from dareps.errors import DataError
+from dareps.errors import ConfigError, DataError
 from dareps.recipe.bind import bind_run
 from dareps.sklearn._frames import is_frame, table_of
 from dareps.sklearn._memory import NAME, SOURCE, TARGET, in_memory, raw_rows
@@ -134,7 +134,7 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"Only one class among the source's labels: {self.classes_[0]!r}. Two or more are needed.")
+            raise ValueError(f"Only one class among the source's labels: {self.classes_[0]}. Two or more are needed.")
         return np.asarray(codes, dtype=np.int64)
 
     def _unknown(self, n: int) -> np.ndarray:
@@ -154,6 +154,9 @@ class DomainAdapter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         """The settings, with the rule among those of the selection."""
         classes = self.task == "classification"
         rule = self.rule or ("information_maximisation" if classes else "importance_weighted")
+        if not isinstance(self.settings, Mapping | None):
+            fix = "Give key paths with values, as {'phases.0.steps': 500}."
+            raise ConfigError("settings", "expected a mapping", self.settings, fix)
         settings = {**({} if classes else {RULES: ["last", "source_score"]}), **(self.settings or {})}
         if isinstance(settings.get(RULES), list | tuple):
             settings[RULES] = _with_rule(settings[RULES], rule)

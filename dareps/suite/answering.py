@@ -91,7 +91,13 @@ def scored(outcomes: Sequence[Outcome], rule: str) -> list[Scored]:
         if own.status == "ok":
             by_recipe.setdefault(own.identity.recipe, []).append(own)
     found = [_scored(recipe, own, rule) for recipe, own in by_recipe.items()]
-    return sorted(found, key=lambda own: (-own.score if math.isfinite(own.score) else math.inf, own.recipe))
+    return sorted(found, key=_place)
+
+
+def _place(own: Scored) -> tuple[float, bool, float, str]:
+    """Best score first; of equal ones the model without adaptation, then the better one on the source."""
+    score, source = (value if math.isfinite(value) else -math.inf for value in (own.score, own.source))
+    return -score, own.recipe != SOURCE_ONLY, -source, own.recipe
 
 
 def _scored(recipe: str, outcomes: Sequence[Outcome], rule: str) -> Scored:
@@ -114,9 +120,15 @@ def _mean(values: Sequence[float]) -> float:
 
 def chosen(outcomes: Sequence[Outcome], places: Sequence[Scored], rule: str) -> Outcome:
     """The run of the best recipe that did not collapse whose own score is best."""
-    best = next((own for own in places if not own.warnings), places[0])
+    best = _best(places)[0]
     runs = [own for own in outcomes if own.identity.recipe == best.recipe and own.status == "ok"]
     return max(runs, key=lambda own: next(row.score for row in own.selected if row.selection == rule))
+
+
+def _best(places: Sequence[Scored]) -> list[Scored]:
+    """The best recipe that did not collapse, where there is one, and those of the same score."""
+    sound = [own for own in places if not own.warnings] or list(places)
+    return [own for own in sound if own.score == sound[0].score or own is sound[0]]
 
 
 def predicted(folder: Path, run: Outcome, outcomes: Sequence[Outcome], x: np.ndarray) -> Predicted:
@@ -158,23 +170,33 @@ def cautions(distance: Distance, places: Sequence[Scored], run: Outcome, found: 
     never = [name for name, share in found.shares.items() if share == 0]
     if never:
         texts.append(f"No target row is predicted to be of {', '.join(never[:9])}: check whether the target has it.")
-    texts += _label_shift(found)
+    texts += _label_shift(found, distance)
+    texts += _ties(places)
     collapsed = [own.recipe for own in places if own.warnings]
     if collapsed:
         texts.append(f"Runs of {', '.join(collapsed)} warned of trouble and were passed over where others did not.")
-    if run.identity.recipe == SOURCE_ONLY:
-        texts.append("The label-free score prefers the model without adaptation: no recipe was found to do better.")
+    if run.identity.recipe == SOURCE_ONLY and len(places) > 1:
+        texts.append("The choice is the model without adaptation: no recipe has a better score.")
     return texts
 
 
-def _label_shift(found: Predicted) -> list[str]:
+def _ties(places: Sequence[Scored]) -> list[str]:
+    """Whether the best score is that of several recipes."""
+    best = [own.recipe for own in _best(places)]
+    return [f"The score cannot tell {', '.join(best)} apart: the first was taken."] if len(best) > 1 else []
+
+
+def _label_shift(found: Predicted, distance: Distance) -> list[str]:
     """Whether classes seem to have other shares in the target, by the estimate and its interval."""
     own = found.proportions
     if own is None or own.doubt or len(own.moved) == 0:
         return []
     told = [
-        f"{found.classes[place]} {100 * own.target[place]:.0f} % (in the source {100 * own.source[place]:.0f} %)"
+        f"{found.classes[place]} {100 * own.low[place]:.0f} to {100 * own.high[place]:.0f} % (in the source "
+        f"{100 * own.source[place]:.0f} %)"
         for place in own.moved
     ]
-    what = f"Other class shares than in the source are suspected: {', '.join(told[:6])}."
-    return [f"{what} Losses that align all rows of both sides can then do harm."]
+    what = f"Other class shares than in the source are possible: {', '.join(told[:6])}."
+    doubt = "" if distance.answer == "same" else ", which the distance between them leaves open"
+    assumed = f"The estimate holds if a class looks the same on both sides{doubt}."
+    return [f"{what} {assumed} Losses that align all rows of both sides can then do harm."]

@@ -11,6 +11,7 @@ import pytest
 from dareps import load
 from dareps.data.own._images import names
 from dareps.engine.outcome import Identity, Outcome, Selected
+from dareps.maths.label_shift import ClassShares
 from dareps.suite.answering import Predicted, cautions, chosen, scored
 from dareps.transfer.relation import Distance
 from tests.own._files import cells, images, save, text
@@ -66,7 +67,7 @@ def test_the_model_gives_the_same_predictions(folder: Path) -> None:
     assert again.exit_code == 0, again.stderr
     assert [said.split(",")[1] for said in again.stdout.splitlines()[1:]] == names
     message = refused("predict", line.removeprefix("Model: "), folder / "out" / "leaderboard.csv")
-    assert "the table lacks a column, got 'age'" in message
+    assert "the table lacks the column age" in message
 
 
 def test_the_leaderboard_and_the_page(folder: Path) -> None:
@@ -155,11 +156,50 @@ def test_what_speaks_against_adaptation_is_said() -> None:
     sure = Predicted(("no", "yes"), np.zeros(4, int), np.full(4, 0.99), 1.0)
     plain = run("source_only", 0, 0.5)
     texts = "\n".join(cautions(alike, scored([plain], "last"), plain, sure))
-    for words in ("No shift was found", "already confident", "No target row is predicted to be of yes", "no recipe"):
+    for words in ("No shift was found", "already confident", "No target row is predicted to be of yes"):
         assert words in texts
+    assert "The choice is" not in texts, "there was none"
+    worse = scored([plain, run("dann", 0, 0.4)], "last")
+    assert "no recipe has a better score" in "\n".join(cautions(alike, worse, plain, sure))
     other = run("dann", 0, 0.5)
     unsure = Predicted(("no", "yes"), np.asarray([0, 1]), np.full(2, 0.6), 0.5)
     assert cautions(far, scored([other], "last"), other, unsure) == []
+
+
+def test_of_equal_scores_the_model_without_adaptation_is_taken_and_it_is_said() -> None:
+    runs = [run("dann", 0, 0.5), run("source_only", 0, 0.5), run("coral", 0, 0.5, ("collapse",)), run("mcc", 0, 0.1)]
+    places = scored(runs, "last")
+    best = chosen(runs, places, "last")
+    assert best.identity.recipe == "source_only"
+    unsure = Predicted(("no", "yes"), np.asarray([0, 1]), np.full(2, 0.6), 0.5)
+    texts = cautions(Distance(1.5, 0.4, 0.005, (100, 100), 3), places, best, unsure)
+    assert "The score cannot tell source_only, dann apart: the first was taken." in texts
+
+
+def test_class_shares_are_told_as_intervals_with_what_they_assume() -> None:
+    quarter, half = np.asarray([0.25, 0.75]), np.asarray([0.5, 0.5])
+    shares = ClassShares(quarter, quarter - 0.1, quarter + 0.1, half, singular=0.8, unexplained=0.0)
+    found = Predicted(("no", "yes"), np.asarray([0, 1, 1, 1]), np.full(4, 0.6), 0.5, shares)
+    for proxy, doubt in ((0.0, "both sides."), (1.5, "both sides, which the distance between them leaves open.")):
+        own = run("dann", 0, 0.5)
+        texts = cautions(Distance(proxy, 0.0, 0.5, (100, 100), 3), scored([own], "last"), own, found)
+        assert "no 15 to 35 % (in the source 50 %), yes 65 to 85 %" in texts[-1]
+        assert f"a class looks the same on {doubt}" in texts[-1]
+
+
+def test_a_mistake_does_not_keep_the_folder(folder: Path, tmp_path: Path) -> None:
+    words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv", "--out", tmp_path / "out")
+    refused("adapt", *words, "--column", "city=number", *QUICK)
+    result = ask("adapt", *words, *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "the folder holds an answer" in refused("adapt", *words, "--column", "city=ignore", *QUICK)
+    assert "no shipped one has this name, got 'dan_n'" in refused("adapt", *words, "--recipes", "dan_n")
+
+
+def test_few_shots_need_labels(folder: Path, tmp_path: Path) -> None:
+    words = ("--source", folder / "old shop.csv", "--target", folder / "new.csv", "--out", tmp_path / "out")
+    message = refused("adapt", *words, "--few-shot", 4)
+    assert "error: --few-shot: no row of the target (new) has a label, got 4. Give labels (bought)" in message
 
 
 def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> None:
@@ -178,7 +218,7 @@ def test_a_few_target_labels_may_be_trained_on(folder: Path, tmp_path: Path) -> 
     assert tried == {"source_only", "fine_tuning", "source_and_target"}
     models = [path.read_bytes() for path in (tmp_path / "out" / "models").glob("*/model.safetensors")]
     assert len(set(models)) == 3
-    result = ask("adapt", *words, "--few-shot", 3, "--recipes", "source_only", *few, "--out", tmp_path / "three")
+    result = ask("adapt", *words, "--few-shot", 3, "--recipes", "source_and_target", *few, "--out", tmp_path / "three")
     assert "chosen by a rule that reads no target labels" in result.stdout
     assert "fewer than 4 labels of a class leave none to choose by" in " ".join(result.stderr.split())
 

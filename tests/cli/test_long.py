@@ -100,7 +100,7 @@ def test_a_fault_late_in_a_file_leaves_no_half_of_an_answer(
     save(tmp_path / "new.csv", "\n".join(lines))
     monkeypatch.setattr(_blocks, "BLOCK", 4000)
     message = refused("predict", model(folder), tmp_path / "new.csv", "--out", tmp_path / "p.csv")
-    assert "column age, row 2500: a cell is no number, got 'old'" in message
+    assert "column age, row 2499 (from 0): a cell is no number, got 'old'" in message
     assert not (tmp_path / "p.csv").exists()
 
 

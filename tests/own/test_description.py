@@ -55,6 +55,29 @@ def test_what_is_left_open_is_found_and_said(tmp_path: Path) -> None:
     assert notes[1] == "label bought: 2 classes: no, yes (in old)"
 
 
+def test_new_files_are_named_and_what_training_has_not_met_is_told(tmp_path: Path) -> None:
+    load = dataset_of(found(tables(tmp_path))[0])().read_rows
+    save(tmp_path / "later.csv", text(cells(30, 2)).replace("Chur", "Davos"))
+    count = text(cells(30, 2)).count("Chur")
+    with pytest.warns(UserWarning, match=rf"later.csv: column city: {count} of 30 rows have a category that training"):
+        assert sum(map(len, load(tmp_path / "later.csv"))) == 30
+    save(tmp_path / "less.csv", text(cells(30, 2)).replace("age", "years"))
+    with pytest.raises(DataError, match=r"less.csv: the table lacks the column age. Add it, or rename one"):
+        list(load(tmp_path / "less.csv"))
+    np.savez(tmp_path / "rows.npz", x=np.zeros((3, 2)))
+    with pytest.raises(DataError, match=r"rows.npz: expected a table, found arrays"):
+        list(load(tmp_path / "rows.npz"))
+
+
+def test_series_of_another_length_are_told(tmp_path: Path) -> None:
+    for name, length in (("a", 16), ("b", 16), ("c", 20)):
+        np.savez(tmp_path / f"{name}.npz", x=np.ones((20, 2, length), np.float32), y=np.arange(20) % 2)
+    places = {name: {"file": f"{name}.npz"} for name in ("a", "b")}
+    load = dataset_of(whole(located(described({"name": "waves", "domains": places}, "w"), tmp_path))[0])().read_rows
+    with pytest.warns(UserWarning, match=r"c.npz: rows are 2 x 20, those of training were 2 x 16."):
+        list(load(tmp_path / "c.npz"))
+
+
 def test_what_has_no_effect_is_told_or_refused(tmp_path: Path) -> None:
     path = tables(tmp_path)
     tasks = {"bought": {"kind": "classification"}}
@@ -97,9 +120,11 @@ def test_kinds_of_columns(cells_: list[str | None], kind: str, why: str) -> None
 
 def test_text_among_numbers_is_named_with_its_row() -> None:
     column = pl.Series("c", [*map(str, range(0, 40, 2)), "12 kg"])
-    with pytest.raises(DataError, match=r"column c: 1 of 21 cells are no numbers, the first in row 21, got '12 kg'"):
+    with pytest.raises(
+        DataError, match=r"column c: 1 of 21 cells are no numbers, the first in row 20 \(from 0\), got '12 kg'"
+    ):
         column_kind("here", column)
-    with pytest.raises(DataError, match="the first in row 3 of new"):
+    with pytest.raises(DataError, match=r"the first in row 2 \(from 0\) of new"):
         column_kind("here", column, ["old"] * 18 + ["new"] * 3)
 
 
@@ -120,9 +145,9 @@ def test_columns_become_numbers_with_marks_for_gaps() -> None:
     frame = pl.DataFrame({"n": ["1", None, "3"], "c": ["b", "strange", None]})
     x = encode("here", frame, [Column("n"), Column("c", ("a", "b"))])
     assert x.tolist() == [[1, 1, 0, 0], [0, -1, 1, 0], [3, 0, 0, 1]]
-    with pytest.raises(DataError, match="lacks a column"):
+    with pytest.raises(DataError, match="lacks the column"):
         encode("here", frame, [Column("other")])
-    with pytest.raises(DataError, match="column n, row 2: a cell is no number, got 'x'"):
+    with pytest.raises(DataError, match="column n, row 1 \\(from 0\\): a cell is no number, got 'x'"):
         encode("here", pl.DataFrame({"n": ["1", "x"]}), [Column("n")])
 
 

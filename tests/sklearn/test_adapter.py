@@ -168,6 +168,7 @@ def test_gaps_frames_series_and_numbers() -> None:
     [
         (short("dannn"), {}, ConfigError, "Did you mean 'dann'"),
         (DomainAdapter(settings={"phases.0.step": 3}), {}, ConfigError, "Did you mean 'steps'"),
+        (DomainAdapter(settings="phases.0.steps=3"), {}, ConfigError, "settings: expected a mapping"),
         (short(), {"domain": np.ones(150)}, ValueError, "rows of both sides"),
         (short(), {"domain": np.ones(3)}, ValueError, "domain must be 150 numbers"),
         (short(), {"X_target": np.ones((4, 5))}, ValueError, "features"),

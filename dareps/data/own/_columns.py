@@ -62,7 +62,8 @@ def encode(where: str, frame: pl.DataFrame, columns: Sequence[Column]) -> np.nda
     values, gaps = np.zeros((frame.height, len(columns))), np.zeros((frame.height, len(columns)))
     for place, column in enumerate(columns):
         if column.name not in frame.columns:
-            raise DataError(where, "the table lacks a column", column.name, f"It has {', '.join(frame.columns)}.")
+            fix = f"Add it, or rename one; the table has {', '.join(frame.columns)}."
+            raise DataError(where, f"the table lacks the column {column.name}", fix=fix)
         cells = frame[column.name]
         if column.categories:
             found, missing = codes_of(cells, column.categories)
@@ -90,5 +91,5 @@ def _refuse_text(where: str, cells: pl.Series, numbers: pl.Series) -> None:
     bad = (cells.is_not_null() & numbers.is_null()).arg_true() if cells.dtype == pl.String else cells.head(0)
     if len(bad):
         row = int(bad[0])
-        what = f"column {cells.name}, row {row + 1}: a cell is no number"
+        what = f"column {cells.name}, row {row} (from 0): a cell is no number"
         raise DataError(where, what, cells[row], "Mend it, or leave it empty.")

@@ -239,7 +239,8 @@ def _told(description: Description, rows: Mapping[str, Sequence[Loaded]]) -> Ite
         names = [name for name, own in description.columns.items() if own.kind == kind]
         if names:
             shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            yield f"{len(names)} columns of {'numbers' if kind == 'number' else 'categories'}: {shown}"
+            noun = "column" if len(names) == 1 else "columns"
+            yield f"{len(names)} {noun} of {'numbers' if kind == 'number' else 'categories'}: {shown}"
     yield from _whole.gaps(description, rows)
     for name, own in rows.items():
         if all(list(each.labels) == [f"column{place + 1}" for place in range(len(each.labels))] for each in own):

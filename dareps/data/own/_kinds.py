@@ -74,7 +74,7 @@ def column_kind(
     if len(known) >= MOSTLY * len(values):
         row = int((column.is_not_null() & numbers.is_null()).arg_true()[0])
         number = numbers_of[row] if len(numbers_of) else row - (owners.index(owners[row]) if owners else 0)
-        place = f"row {number + 1} of {owners[row]}" if owners else f"row {number + 1}"
+        place = f"row {number} (from 0) of {owners[row]}" if owners else f"row {number} (from 0)"
         what = f"{len(values) - len(known)} of {len(values)} cells are no numbers, the first in {place}"
         fix = f"Mend them, leave them empty, or say that the column is a category or to be ignored ({SAY})."
         raise DataError(f"{where}, column {column.name}", what, column[row], fix)

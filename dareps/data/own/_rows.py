@@ -151,7 +151,7 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
     if not isinstance(own.inputs, np.ndarray):
         if description.form != "table":
             raise DataError(
-                where, "expected arrays, found a table", description.form or "", "Give all domains one form."
+                where, "expected arrays, found a table", description.form or "", "Give a file like the others."
             )
         columns = columns_of(description)
         if own.numbers is not None:
@@ -159,7 +159,7 @@ def raw(description: Description, name: str, own: Loaded) -> np.ndarray:
         return encode(where, own.inputs, columns)
     x = own.inputs
     if description.form == "table":
-        raise DataError(where, "expected a table, found arrays", x.shape, "Give all domains one form.")
+        raise DataError(where, "expected a table, found arrays", x.shape, "Give a file like the others.")
     if description.form == "rows":
         missing = ~np.isfinite(x.astype(np.float64))
         return np.concatenate([np.where(missing, 0.0, x), missing], axis=1)
@@ -175,7 +175,7 @@ def _refuse_text(where: str, own: Loaded, columns: Sequence[Column]) -> None:
             bad = (cells.is_not_null() & as_numbers(cells).is_null()).arg_true()
             if len(bad):
                 row = int(own.numbers[bad[0]])
-                what = f"column {column.name}, row {row + 1}: a cell is no number"
+                what = f"column {column.name}, row {row} (from 0): a cell is no number"
                 raise DataError(where, what, cells[int(bad[0])], "Mend it, or leave it empty.")
 
 
@@ -230,7 +230,7 @@ def _label(where: str, asked: Asked, found: pl.Series | None, n: int, strict: bo
 
 def _misfit(where: str, asked: Asked, found: pl.Series, row: int) -> DataError:
     if asked.kind == "regression":
-        return DataError(where, f"label {found.name}, row {row + 1}: no number", found[row], "Mend or empty it.")
+        return DataError(where, f"label {found.name}, row {row} (from 0): no number", found[row], "Mend or empty it.")
     fix = f"Classes are {', '.join(asked.classes[:9])}; list it among them, or leave it empty."
     return DataError(where, f"label {found.name}: not one of the classes", as_text(found)[row], fix)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,12 +10,14 @@ from typing import Final
 import numpy as np
 
 from dareps.data.own._arrays import Arrays
+from dareps.data.own._columns import UNKNOWN
 from dareps.data.own._images import read_images
 from dareps.data.own._kinds import as_text
 from dareps.data.own._reading import is_table, read
-from dareps.data.own._rows import Loaded, loaded, of_arrays, of_table, raw
+from dareps.data.own._rows import Loaded, columns_of, loaded, of_arrays, of_table, raw
 from dareps.data.own._tables import EVEN, TOGETHER, Table, batches, even
 from dareps.data.own.description import Description, Place
+from dareps.errors import DataError
 
 BYTES: Final = 2**27
 """Of raw rows that are handled together, about."""
@@ -46,6 +49,35 @@ def pieces(description: Description, name: str, place: Place) -> Iterator[np.nda
     for own in _tables(name, place, path) if is_table(path) else _arrays(description, place, path):
         if len(own):
             yield raw(description, name, own)
+
+
+def strange_rows(description: Description, path: Path) -> Iterator[np.ndarray]:
+    """Raw rows of a file that the description does not name, as if they were the last domain's.
+
+    Warns of categories and of a shape that were not there in training.
+
+    Raises:
+        DataError: They are not as described.
+    """
+    name = list(description.domains)[-1]
+    columns = columns_of(description)
+    unknown, count = np.zeros(len(columns), np.int64), 0
+    try:
+        for piece in pieces(description, name, Place(file=str(path))):
+            if description.form != "images" and piece.shape[1:] != tuple(description.shape) and count == 0:
+                told = " x ".join(map(str, piece.shape[1:])), " x ".join(map(str, description.shape))
+                warnings.warn(f"{path}: rows are {told[0]}, those of training were {told[1]}.", stacklevel=2)
+            if description.form == "table":
+                unknown += (piece[:, : len(columns)] == UNKNOWN).sum(axis=0)
+            count += len(piece)
+            yield piece
+    except DataError as error:
+        where = error.where.replace(f"data {description.name}/{name}", str(path))
+        raise DataError(where, error.what, error.value, error.fix) from None
+    for column, rows in zip(columns, unknown, strict=True):
+        if column.categories and rows:
+            what = f"{rows:,} of {count:,} rows have a category that training has not met"
+            warnings.warn(f"{path}: column {column.name}: {what}.", stacklevel=2)
 
 
 def _tables(name: str, place: Place, path: Path) -> Iterator[Loaded]:

@@ -73,7 +73,7 @@ def check_numbers(where: str, name: str, rows: Rows) -> None:
         for own in files:
             facts = own.facts.get(name)
             if facts is not None and facts.strange:
-                place = f"the first in row {facts.first + 1} of {domain}"
+                place = f"the first in row {facts.first} (from 0) of {domain}"
                 what = f"{facts.strange} of {own.total} cells are no numbers, {place}"
                 fix = "Mend them, leave them empty, or say that the column is a category or to be ignored."
                 raise DataError(f"{where}, column {name}", what, facts.cell, fix)

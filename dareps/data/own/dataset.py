@@ -84,11 +84,13 @@ class OwnFiles(Dataset, abstract=True):
         return frame_of(self.description.crop, self.description.pixels)
 
     def read_rows(self, path: Path) -> Iterator[np.ndarray]:
-        """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read."""
-        from dareps.data.own._streams import pieces
-        from dareps.data.own.description import Place
+        """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read.
 
-        return pieces(self.description, self.domains[-1], Place(file=str(path)))
+        What is in it that training has not met is a warning.
+        """
+        from dareps.data.own._streams import strange_rows
+
+        return strange_rows(self.description, path)
 
     def checksum(self, domains: tuple[str, ...]) -> str:
         """Digest of the domains' rows and labels, and of what is made of them."""
