@@ -261,7 +261,7 @@ def _finish(
     words = (chosen_by(asked.few), asked.few)
     answer = Answer(dataset.domains, run.identity.task, rule, far, places, run, found, tuple(texts), *words)
     page = write_answer(folder, answer)
-    unit = "%" if found.classes else "R2 %"
+    unit = "%" if found.classes else "R2, %"
     head = ("recipe", rule, f"source {unit}", f"target {unit}", "seeds")
     lines = [(own.recipe, f"{own.score:.4f}", _percent(own.source), _percent(own.target), str(own.n)) for own in places]
     for line in columns([head, *lines]):

@@ -66,9 +66,10 @@ def write_predictions(
 
 
 def _texts(pieces: Iterable[Predicted], names: Sequence[str]) -> Iterator[str]:
-    yield f"row,{'image,' if names else ''}prediction,confidence\n"
     start = 0
     for found in pieces:
+        if start == 0:
+            yield f"row,{'image,' if names else ''}prediction{',confidence' if found.classes else ''}\n"
         end = start + len(found.labels)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(_lines(found, list(named(range(start, end), names))))
@@ -81,4 +82,4 @@ def _lines(found: Predicted, names: Sequence[tuple[str, ...]]) -> Iterator[tuple
         if found.classes:
             yield *name, found.classes[int(label)], f"{found.confidence[row]:.6f}"
         else:
-            yield *name, f"{label:.9g}", ""
+            yield *name, f"{label:.9g}"

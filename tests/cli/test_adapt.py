@@ -114,7 +114,10 @@ def test_regression(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "label y: numbers" in result.stdout
     assert "importance_weighted" in result.stdout
-    assert all(np.isfinite(float(row["prediction"])) for row in rows(tmp_path / "out" / "predictions.csv"))
+    assert "source R2, %" in result.stdout
+    found = rows(tmp_path / "out" / "predictions.csv")
+    assert list(found[0]) == ["row", "prediction"]
+    assert all(np.isfinite(float(row["prediction"])) for row in found)
 
 
 @pytest.mark.parametrize(
