@@ -54,7 +54,7 @@ def pieces(description: Description, name: str, place: Place) -> Iterator[np.nda
 def strange_rows(description: Description, path: Path) -> Iterator[np.ndarray]:
     """Raw rows of a file that the description does not name, as if they were the last domain's.
 
-    Warns of categories and of a shape that were not there in training.
+    Warns of categories that have no place of their own, and of a shape that was not there in training.
 
     Raises:
         DataError: They are not as described.
@@ -76,7 +76,7 @@ def strange_rows(description: Description, path: Path) -> Iterator[np.ndarray]:
         raise DataError(where, error.what, error.value, error.fix) from None
     for column, rows in zip(columns, unknown, strict=True):
         if column.categories and rows:
-            what = f"{rows:,} of {count:,} rows have a category that training has not met"
+            what = f"{rows:,} of {count:,} rows have a category without a place of its own; such share one"
             warnings.warn(f"{path}: column {column.name}: {what}.", stacklevel=2)
 
 

@@ -86,7 +86,7 @@ class OwnFiles(Dataset, abstract=True):
     def read_rows(self, path: Path) -> Iterator[np.ndarray]:
         """Raw rows of a file with the same columns or shape, in pieces; labels in it are not read.
 
-        What is in it that training has not met is a warning.
+        Categories without a place of their own and another shape are warnings.
         """
         from dareps.data.own._streams import strange_rows
 
